@@ -1,0 +1,167 @@
+/* Interface of a store plugin: one log, many queues, small ordered rows ("meta") under the same crash-consistency proof.
+ *
+ * A store owns files, index, I/O, recovery and retention. It knows nothing of groups, retry, delay or transactions, and treats a
+ * record as opaque bytes except for three fix-up positions. Records of one queue get dense queue offsets in the order in which one
+ * shard submitted them. A record becomes readable when it is acknowledged at the durability it asked for, in log order.
+ */
+#ifndef GANTRY_DRAFT_STORE_H
+#define GANTRY_DRAFT_STORE_H
+
+#include "host.h"
+
+GANTRY_EXTERN_C_BEGIN
+
+#define GANTRY_STORE_ID "gantry.store.draft/1"
+
+/* Durability levels, each stronger than the one before. */
+#define GANTRY_DURABILITY_DEFAULT 0u /* what broker.toml says */
+#define GANTRY_DURABILITY_MEMORY 1u  /* in the broker's memory */
+#define GANTRY_DURABILITY_WRITTEN 2u /* handed to the kernel: survives kill -9 */
+#define GANTRY_DURABILITY_DURABLE 3u /* flushed: survives power loss */
+
+/* Dense handle of a queue, valid while the store is open; an index into arrays on both sides. */
+typedef uint64_t gantry_queue;
+#define GANTRY_NO_QUEUE 0xFFFFFFFFFFFFFFFFull
+#define GANTRY_QUEUE_NORMAL 0u
+#define GANTRY_QUEUE_LIGHT 1u /* one of very many; nothing is allocated ahead for it */
+
+typedef struct gantry_link { /* a record appears in this queue under this tag code */
+  gantry_queue queue;
+  int64_t tag; /* Java's String.hashCode of the tag, sign-extended; 0 = none */
+} gantry_link;
+
+#define GANTRY_NO_FIX 0xFFFFu
+typedef struct gantry_append {
+  uint64_t user_data;
+  const gantry_span *spans;      /* concatenated they are the record; borrowed until append returns: the store copies */
+  const gantry_link *links;      /* 1..n_links queues; borrowed until append returns */
+  const uint64_t *key_hashes;    /* for lookup by key; borrowed until append returns; NULL when n_keys is 0 */
+  int64_t *link_offsets;         /* out, NULL or n_links queue offsets; filled before append returns */
+  int64_t store_ms;              /* wall clock; also what seek_time searches */
+  uint32_t n_spans, n_links, n_keys;
+  uint32_t bytes;                /* sum of the spans; 1..store limit */
+  uint16_t fix_queue_off;        /* byte offset within span 0 where the store writes the queue offset of link 0, big-endian 64-bit */
+  uint16_t fix_phys_off;         /* the same for the log position of the record */
+  uint16_t fix_store_ms;         /* the same for store_ms */
+  uint16_t pad;
+  uint32_t durability;           /* GANTRY_DURABILITY_* */
+  uint32_t flags;                /* 0 */
+  uint64_t reserved[6];          /* 0 */
+} gantry_append;
+
+#define GANTRY_READ_ANY_TAG 1u /* ignore `tags` */
+typedef struct gantry_read {
+  uint64_t user_data;
+  gantry_queue queue;
+  int64_t offset;
+  const int64_t *tags; /* accepted tag codes; borrowed until read returns */
+  uint32_t n_tags;
+  uint32_t max_records; /* 1..1024 */
+  uint32_t max_bytes;   /* the first record always fits */
+  uint32_t flags;
+  uint64_t reserved[2]; /* 0 */
+} gantry_read;
+
+typedef struct gantry_record {
+  gantry_span bytes; /* the record as appended, fix-ups applied; covered by the result's owner */
+  int64_t queue_off;
+  int64_t phys_pos;
+  int64_t tag;
+  int64_t store_ms; /* 0 when the store does not keep it outside the record */
+} gantry_record;
+
+#define GANTRY_STOP_END 1u   /* reached the end of the queue */
+#define GANTRY_STOP_LIMIT 2u /* max_records or max_bytes, or enough entries scanned */
+#define GANTRY_STOP_RANGE 3u /* offset below min or above max; n is 0 */
+#define GANTRY_STOP_BAD 4u   /* a damaged record was skipped at next_off - 1; its place is counted and logged */
+typedef struct gantry_read_result {
+  uint32_t size, n;
+  gantry_owner *owner; /* one release frees result, array and pins */
+  const gantry_record *records;
+  int64_t next_off, min_off, max_off; /* next_off: after the last entry scanned, matching or not */
+  uint32_t stop, flags;
+} gantry_read_result;
+
+typedef struct gantry_queue_stat {
+  int64_t min_off, max_off; /* readable records are min_off <= o < max_off */
+  int64_t appended_off;     /* next offset to be given; >= max_off */
+  int64_t first_store_ms;   /* of the oldest readable record; 0 when empty or unknown */
+} gantry_queue_stat;
+
+#define GANTRY_META_PUT 1u
+#define GANTRY_META_DELETE 2u
+typedef struct gantry_meta_op { /* key 1..1024 bytes, value 0..1 MiB; borrowed until meta_write returns */
+  uint32_t op, pad;
+  gantry_str key, value;
+} gantry_meta_op;
+
+typedef struct gantry_store_open {
+  uint32_t size, home_shard; /* the store submits and reaps its I/O on this shard */
+  gantry_str data_dir;       /* exists, is writable, belongs to this process alone (the kernel holds a lock file) */
+  uint32_t default_durability, pad;
+} gantry_store_open;
+
+/* Called during open with what was recovered, meta rows first. Borrowed during the call.
+ * Both: [thread: control] [blocking: never] [owns: store] [phase: created] */
+typedef struct gantry_recovery_sink {
+  void *self;
+  void (*on_meta)(void *self, gantry_str key, gantry_str value) GANTRY_NOEXCEPT;
+  void (*on_queue)(void *self, gantry_queue queue, gantry_str topic, uint32_t queue_no, const gantry_queue_stat *stat) GANTRY_NOEXCEPT;
+} gantry_recovery_sink;
+
+typedef struct gantry_store_stats {
+  uint64_t size; /* sizeof */
+  int64_t log_begin_pos, log_end_pos, durable_pos;
+  uint64_t bytes_on_disk, free_bytes;
+  uint64_t segments, queues, meta_rows;
+  uint64_t writes_total, flushes_total, bytes_written_total;
+  uint64_t recovered_bytes_scanned, recovered_bytes_cut; /* at the last open */
+  uint64_t bad_records_total;
+  char engine[64]; /* "io_uring, O_DIRECT" or what it fell back to and why */
+} gantry_store_stats;
+
+/* `self` is the component instance. Functions that take a cq return the number of requests accepted (0..n) or a GANTRY_E_* for none;
+ * each accepted request completes exactly once, never from inside the call. */
+typedef struct gantry_store_v1 {
+  /* Recovers and feeds the sink. IO, CORRUPT, NO_SPACE, CONFIG with text naming file and remedy.
+   * [thread: control] [blocking: may] [owns: borrowed during the call] [phase: created] */
+  int32_t (*open)(void *self, const gantry_store_open *args, const gantry_recovery_sink *sink, gantry_error *err) GANTRY_NOEXCEPT;
+  /* Finds or makes a queue; it is durable no later than its first record. LIMIT, NOT_WRITABLE.
+   * [thread: shard or control] [blocking: never] [owns: copies topic] [phase: started] */
+  int32_t (*queue_open)(void *self, gantry_str topic, uint32_t queue_no, uint32_t kind, gantry_queue *out) GANTRY_NOEXCEPT;
+  /* Copies the records into the log. Completion: result = log position, aux = queue offset of link 0.
+   * Inline: AGAIN (buffers full: retry after the next completion), NOT_WRITABLE, NO_SPACE, INVALID. Completion: OK, IO, NO_SPACE, NOT_WRITABLE, CANCELLED.
+   * [thread: shard] [blocking: never] [owns: borrowed during the call] [phase: started] */
+  int32_t (*append)(void *self, uint32_t shard, const gantry_append *reqs, uint32_t n, gantry_cq cq) GANTRY_NOEXCEPT;
+  /* Request i is answered inline (inline_out[i] set, no completion) when its data is at hand, else inline_out[i] is NULL and a completion
+   * follows with aux = pointer to gantry_read_result. Status OK, NOT_FOUND, IO, CORRUPT, CANCELLED.
+   * [thread: shard] [blocking: never] [owns: caller releases result->owner] [phase: started] */
+  int32_t (*read)(void *self, uint32_t shard, const gantry_read *reqs, uint32_t n, const gantry_read_result **inline_out, gantry_cq cq) GANTRY_NOEXCEPT;
+  /* One record by log position (1 record in the result). A position where no record begins: NOT_FOUND, never a crash.
+   * Inline and completion as for read. [thread: shard] [blocking: never] [owns: caller releases result->owner] [phase: started] */
+  int32_t (*read_at)(void *self, uint32_t shard, int64_t phys_pos, uint64_t user_data, const gantry_read_result **inline_out, gantry_cq cq) GANTRY_NOEXCEPT;
+  /* NOT_FOUND for a handle never given. [thread: any] [blocking: never] [owns: caller] [phase: started] */
+  int32_t (*queue_stat)(void *self, gantry_queue queue, gantry_queue_stat *out) GANTRY_NOEXCEPT;
+  /* Completion: result = first offset whose store_ms >= ms, or max_off when all are older.
+   * [thread: shard] [blocking: never] [owns: nothing] [phase: started] */
+  int32_t (*seek_time)(void *self, uint32_t shard, gantry_queue queue, int64_t ms, uint64_t user_data, gantry_cq cq) GANTRY_NOEXCEPT;
+  /* All ops of one call hold together or not at all. One completion at the wanted durability; cq 0 = none wanted.
+   * Inline: OK, AGAIN, LIMIT, NOT_WRITABLE. [thread: shard or control] [blocking: never] [owns: copies] [phase: started] */
+  int32_t (*meta_write)(void *self, const gantry_meta_op *ops, uint32_t n, uint32_t durability, uint64_t user_data, gantry_cq cq) GANTRY_NOEXCEPT;
+  /* Everything accepted so far becomes durable; one completion. [thread: shard] [blocking: never] [owns: nothing] [phase: started] */
+  int32_t (*sync)(void *self, uint32_t shard, uint64_t user_data, gantry_cq cq) GANTRY_NOEXCEPT;
+  /* Forgets the queue and its records become garbage; the handle is dead. [thread: shard or control] [blocking: never] [owns: nothing] [phase: started] */
+  int32_t (*queue_drop)(void *self, gantry_queue queue) GANTRY_NOEXCEPT;
+  /* [thread: any] [blocking: never] [owns: caller] [phase: started] */
+  void (*stats)(void *self, gantry_store_stats *out) GANTRY_NOEXCEPT;
+} gantry_store_v1;
+
+GANTRY_STATIC_ASSERT(sizeof(gantry_link) == 16, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_append) == 128, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_read) == 64, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_record) == 56, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_read_result) == 56, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_queue_stat) == 32, "layout");
+
+GANTRY_EXTERN_C_END
+#endif /* GANTRY_DRAFT_STORE_H */
