@@ -1,0 +1,90 @@
+#include "loadgen/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+
+namespace gantry::bench {
+
+namespace {
+
+constexpr int kUsageError = 2;
+
+void add_target(CLI::App &app, Options &options, std::string &broker) {
+  app.add_option("--broker", broker, "broker address HOST:PORT")->required();
+  app.add_option("--topic", options.topic, "topic to use")->capture_default_str();
+  app.add_option("--queues", options.queues, "queues of the topic")->check(CLI::Range(1, 1024))->capture_default_str();
+  app.add_option("--group", options.group, "producer or consumer group")->capture_default_str();
+  app.add_option("--broker-name", options.broker_name, "broker name written into requests")->capture_default_str();
+  const std::map<std::string, HeaderType> types{{"json", HeaderType::kJson}, {"binary", HeaderType::kBinary}};
+  app.add_option("--header", options.header, "header serialisation: json or binary")
+      ->transform(CLI::CheckedTransformer(types));
+  app.add_flag("--json", options.json, "print one JSON object in place of one line of text");
+}
+
+void add_load(CLI::App &app, Options &options) {
+  app.add_option("--connections", options.connections, "sockets")->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_option("--depth", options.depth, "requests in flight per socket")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  app.add_option("--seconds", options.duration_s, "length of the run")
+      ->check(CLI::Range(0.01, 86400.0))
+      ->capture_default_str();
+  app.add_option("--count", options.count, "stop after this many messages, 0 = by time only")->capture_default_str();
+  app.add_option("--drain-seconds", options.drain_s, "wait for open requests at the end")
+      ->check(CLI::Range(0.0, 600.0))
+      ->capture_default_str();
+  app.add_flag("--histogram", options.histogram, "add latency buckets to the JSON");
+}
+
+}  // namespace
+
+int parse_options(int argc, char **argv, Options &options) {
+  CLI::App app{"Load generator for RocketMQ's remoting protocol. Exit codes: 0 every reply was a success, "
+               "1 some were not or never came, 2 usage, 3 the run was impossible."};
+  app.require_subcommand(1);
+  std::string broker;
+
+  CLI::App *send = app.add_subcommand("send", "send messages (SEND_MESSAGE_V2)");
+  add_target(*send, options, broker);
+  add_load(*send, options);
+  send->add_option("--size", options.size, "body bytes per message")
+      ->check(CLI::Range(1, 4 * 1024 * 1024))
+      ->capture_default_str();
+  send->add_option("--rate", options.rate, "open loop: messages/s with Poisson arrivals; 0 = closed loop")
+      ->check(CLI::Range(0.0, 1e7));
+  send->add_option("--max-outstanding", options.max_outstanding, "open loop: unanswered requests before arrivals wait")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  send->add_option("--seed", options.seed, "seed of the arrival times")->capture_default_str();
+  send->add_flag("!--no-create", options.create_topic, "take the topic as it is");
+
+  CLI::App *pull = app.add_subcommand("pull", "pull stored messages over and over (PULL_MESSAGE)");
+  add_target(*pull, options, broker);
+  add_load(*pull, options);
+  pull->add_option("--batch", options.batch, "messages asked for by one pull")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+
+  CLI::App *probe = app.add_subcommand("probe", "wait until a broker accepts a message, then say when");
+  add_target(*probe, options, broker);
+  probe->add_option("--deadline-seconds", options.deadline_s, "give up after this")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+
+  try {
+    app.parse(argc, argv);
+    options.broker = Endpoint::parse(broker);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : kUsageError;
+  } catch (const BenchError &error) {
+    std::cerr << "gantry-loadgen: --broker: " << error.what() << '\n';
+    return kUsageError;
+  }
+  options.mode = *send ? Mode::kSend : *pull ? Mode::kPull : Mode::kProbe;
+  return -1;
+}
+
+const char *name_of(HeaderType type) { return type == HeaderType::kJson ? "json" : "binary"; }
+
+}  // namespace gantry::bench

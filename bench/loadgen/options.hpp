@@ -1,0 +1,47 @@
+// What one run of the load generator shall do.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "wire/socket.hpp"
+
+namespace gantry::bench {
+
+enum class Mode { kSend, kPull, kProbe };
+
+/// The values of the command line, checked. Rates are messages per second.
+struct Options {
+  Mode mode = Mode::kSend;
+  Endpoint broker;
+  std::string topic = "BenchTopic";
+  std::string group = "bench_group";
+  std::string broker_name = "broker-a";
+  unsigned queues = 16;
+  bool create_topic = true;
+  HeaderType header = HeaderType::kJson;
+
+  unsigned connections = 4;
+  unsigned depth = 32;       ///< requests in flight per connection (closed loop)
+  std::uint64_t size = 1024;  ///< body bytes per message
+  double rate = 0;           ///< open loop when above 0
+  std::uint64_t max_outstanding = 65536;  ///< open loop: unanswered requests before arrivals wait
+  std::uint64_t seed = 1;
+  unsigned batch = 32;       ///< messages asked for by one pull
+
+  double duration_s = 10;
+  std::uint64_t count = 0;   ///< stop after this many messages; 0 = by duration only
+  double drain_s = 5;        ///< how long unanswered requests are waited for at the end
+  double deadline_s = 60;    ///< probe: give up after this
+
+  bool json = false;
+  bool histogram = false;    ///< add the latency buckets to the JSON
+};
+
+/// Reads the command line. Returns -1 to go on, otherwise the exit code (0 after --help, 2 on a usage error).
+[[nodiscard]] int parse_options(int argc, char **argv, Options &options);
+
+/// Names used in results: "json" and "binary".
+[[nodiscard]] const char *name_of(HeaderType type);
+
+}  // namespace gantry::bench
