@@ -1,0 +1,170 @@
+#include "kernel/broker/broker.hpp"
+
+#include "kernel/broker/meta_rows.hpp"
+#include "kernel/broker/names.hpp"
+
+#include <gantry++/str.hpp>
+
+namespace gantry::broker {
+
+namespace {
+
+constexpr std::int64_t kHousekeepingMs = 1000;    // lazily remembered offsets are at most this old on disk
+constexpr std::int64_t kExpirePeriodMs = 10'000;  // RocketMQ's scan period for silent clients
+
+}  // namespace
+
+Broker::Broker(BrokerOptions options, const gantry_host *host, StorePort store, EventSink &events)
+    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, fetcher_) {}
+
+Result<void> Broker::open(const std::string &data_dir) {
+  const gantry_store_open args{sizeof args, 0, str(data_dir), core_.options.default_durability, 0};
+  gantry_recovery_sink sink{};
+  sink.self = this;
+  sink.on_meta = [](void *self, gantry_str key, gantry_str value) noexcept { static_cast<Broker *>(self)->restore_meta(view(key), view(value)); };
+  sink.on_queue = [](void *self, gantry_queue queue, gantry_str topic, std::uint32_t queue_no, const gantry_queue_stat *) noexcept {
+    static_cast<Broker *>(self)->restore_queue(queue, view(topic), queue_no);
+  };
+  gantry_error err{};
+  const std::int32_t status = core_.store.table->open(core_.store.self, &args, &sink, &err);
+  if (status != GANTRY_OK) return Error{status, std::string("open store in ") + data_dir + ": " + err.text, err.detail};
+  if (!restore_problem_.empty()) return Error{GANTRY_E_CORRUPT, "store in " + data_dir + ": " + restore_problem_};
+  add_builtin_topics();
+  core_.version = gantry_topics_version{core_.now_ms(), 0};
+  return {};
+}
+
+void Broker::restore_meta(std::string_view key, std::string_view value) {
+  const auto strip = [&key](std::string_view prefix) {
+    if (key.substr(0, prefix.size()) != prefix) return false;
+    key.remove_prefix(prefix.size());
+    return true;
+  };
+  bool changed = false;
+  if (strip(kTopicRows)) {
+    auto settings = decode_settings(value);
+    if (settings)
+      (void)core_.topics.put(key, *settings, &changed);
+    else if (restore_problem_.empty())
+      restore_problem_ = "topic '" + std::string(key) + "': " + settings.error().text;
+  } else if (strip(kGroupRows)) {
+    (void)core_.groups.put(key, &changed);
+  } else if (strip(kOffsetRows)) {
+    const auto row = decode_offset(key, value);
+    if (!row) {
+      if (restore_problem_.empty()) restore_problem_ = row.error().text;
+      return;
+    }
+    // Rows come in key order, so the topic's own row may still be to come: it gets its settings then.
+    const Topic *topic = core_.topics.find(row->topic);
+    if (topic == nullptr) topic = &core_.topics.put(row->topic, TopicSettings{}, &changed);
+    core_.offsets.restore(OffsetKey{core_.groups.put(row->group, &changed).handle, topic->handle, row->queue_no}, row->offset);
+  }
+}
+
+void Broker::restore_queue(gantry_queue queue, std::string_view name, std::uint32_t queue_no) {
+  Topic *topic = core_.topics.find(name);
+  bool changed = false;
+  // A queue without a topic row: its topic was built in and is made again below, or had no row yet when the broker died.
+  if (topic == nullptr) topic = &core_.topics.put(name, TopicSettings{}, &changed);
+  while (topic->queues.size() <= queue_no) topic->queues.emplace_back();
+  topic->queues[queue_no].store_queue.store(queue, std::memory_order_release);
+}
+
+// RocketMQ's built-in topics, so that tools and clients find what they expect. They are made anew at each start and have no rows.
+void Broker::add_builtin_topics() {
+  constexpr std::uint32_t kReadWrite = GANTRY_PERM_READ | GANTRY_PERM_WRITE;
+  const auto add = [this](std::string_view name, std::uint32_t queues, std::uint32_t perm, std::uint32_t flags = 0) {
+    bool changed = false;
+    if (core_.topics.find(name) == nullptr) (void)core_.topics.put(name, TopicSettings{perm, queues, queues, 0, flags}, &changed);
+  };
+  const std::uint32_t inherit = core_.options.auto_create_topics ? GANTRY_PERM_INHERIT : 0;
+  add(kDefaultTopic, core_.options.default_topic_queues, kReadWrite | inherit);
+  add("SELF_TEST_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add("BenchmarkTest", 1024, kReadWrite);
+  add("OFFSET_MOVED_EVENT", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add("SCHEDULE_TOPIC_XXXX", 18, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add("RMQ_SYS_TRACE_TOPIC", 1, kReadWrite);
+  add("RMQ_SYS_TRANS_HALF_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add("TRANS_CHECK_MAX_TIME_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  if (valid_name(core_.options.cluster, kMaxTopicNameBytes)) add(core_.options.cluster, 16, kReadWrite | GANTRY_PERM_INHERIT);
+  if (valid_name(core_.options.name, kMaxTopicNameBytes)) add(core_.options.name, 1, kReadWrite | GANTRY_PERM_INHERIT);
+}
+
+void Broker::start(std::uint32_t shard_count) {
+  fetcher_.start(shard_count);
+  producer_.start(shard_count);
+  const auto tick = [](void *self) noexcept { static_cast<Broker *>(self)->housekeeping(); };
+  (void)core_.exec->timer_arm(core_.host, 0, kHousekeepingMs, tick, this);
+}
+
+void Broker::housekeeping() {
+  if (draining_) return;
+  write_offsets();
+  const std::int64_t now_ms = core_.now_ms();
+  if (now_ms - last_expire_ms_ >= kExpirePeriodMs) {
+    last_expire_ms_ = now_ms;
+    std::vector<Sessions::Notice> notices;
+    {
+      const std::lock_guard lock(core_.mutex);
+      core_.sessions.expire(now_ms, notices);
+      core_.locks.expire(core_.monotonic_ms());
+    }
+    tell(notices);
+  }
+  const auto tick = [](void *self) noexcept { static_cast<Broker *>(self)->housekeeping(); };
+  (void)core_.exec->timer_arm(core_.host, 0, kHousekeepingMs, tick, this);
+}
+
+void Broker::write_offsets() {
+  constexpr std::size_t kRowsPerCall = 256;
+  struct Row {
+    std::string key, value;
+  };
+  std::vector<Row> rows;
+  std::vector<OffsetKey> keys;
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (!core_.offsets.has_dirty()) return;
+    keys = core_.offsets.take_dirty();
+    rows.reserve(keys.size());
+    for (const OffsetKey &key : keys)
+      rows.push_back({encode_offset_key(core_.groups.by_handle(key.group)->name, core_.topics.by_handle(key.topic)->name, key.queue_no),
+                      encode_offset_value(core_.offsets.find(key).value_or(0))});
+  }
+  std::vector<gantry_meta_op> ops;
+  for (std::size_t at = 0; at < rows.size(); at += ops.size()) {
+    ops.clear();
+    for (std::size_t i = at; i < rows.size() && ops.size() < kRowsPerCall; ++i) ops.push_back({GANTRY_META_PUT, 0, str(rows[i].key), str(rows[i].value)});
+    const std::int32_t status = core_.store.table->meta_write(core_.store.self, ops.data(), static_cast<std::uint32_t>(ops.size()), GANTRY_DURABILITY_WRITTEN, 0, 0);
+    if (status == GANTRY_OK) continue;
+    if (status != GANTRY_E_AGAIN) core_.say(GANTRY_LOG_WARN, "consumer offsets were not written (store says " + std::to_string(status) + "); they are kept in memory and tried again");
+    const std::lock_guard lock(core_.mutex);
+    for (std::size_t i = at; i < keys.size(); ++i) core_.offsets.mark_dirty(keys[i]);
+    return;
+  }
+}
+
+void Broker::drain() {
+  draining_ = true;
+  fetcher_.release_all();
+  write_offsets();
+}
+
+void Broker::stop() {
+  producer_.stop();
+  fetcher_.stop();
+}
+
+void Broker::tell(const std::vector<Sessions::Notice> &notices) {
+  for (const Sessions::Notice &notice : notices) {
+    gantry_event event{};
+    event.kind = GANTRY_EVENT_CONSUMERS_CHANGED;
+    event.conn = notice.conn;
+    event.subject = group_find(notice.group, false);
+    core_.events.to_conn(notice.conn, event);
+  }
+}
+
+}  // namespace gantry::broker

@@ -1,0 +1,90 @@
+// What the parts of the broker share: settings, the store, the kernel's services, and the tables guarded by one mutex.
+//
+// Lock order: Core::mutex before the store's own locks; nothing of the broker is locked while a completion queue delivers. The mutex is
+// taken once per batch of requests, never per message, and never held across record building or store.append.
+#pragma once
+
+#include "kernel/broker/groups.hpp"
+#include "kernel/broker/locks.hpp"
+#include "kernel/broker/offsets.hpp"
+#include "kernel/broker/record.hpp"
+#include "kernel/broker/sessions.hpp"
+#include "kernel/broker/topics.hpp"
+
+#include <gantry/draft/broker.h>
+#include <gantry/draft/protocol.h>
+
+#include <mutex>
+#include <string>
+
+namespace gantry::broker {
+
+struct BrokerOptions {
+  std::string cluster = "DefaultCluster";
+  std::string name = "broker-a";
+  std::int64_t id = 0;
+  bool auto_create_topics = true;
+  bool auto_create_groups = true;
+  std::uint32_t default_topic_queues = 8;
+  std::uint32_t max_message_bytes = 4u << 20;
+  std::uint32_t default_durability = GANTRY_DURABILITY_DURABLE;
+};
+
+// The store plugin's instance.
+struct StorePort {
+  const gantry_store_v1 *table = nullptr;
+  void *self = nullptr;
+};
+
+// Where events for protocols go. Implemented over kernel/io; called from any shard, without the broker's mutex.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void to_conn(gantry_conn conn, const gantry_event &event) = 0;
+  virtual void to_all(const gantry_event &event) = 0;
+};
+
+struct Core {
+  Core(BrokerOptions o, const gantry_host *h, StorePort s, EventSink &e)
+      : options(std::move(o)), host(h), store(s), events(e), topics(options.cluster) {
+    exec = static_cast<const gantry_exec_v1 *>(h->query(h, GANTRY_EXEC_ID));
+    cq = static_cast<const gantry_cq_v1 *>(h->query(h, GANTRY_CQ_ID));
+    clock = static_cast<const gantry_clock_v1 *>(h->query(h, GANTRY_CLOCK_ID));
+    log = static_cast<const gantry_log_v1 *>(h->query(h, GANTRY_LOG_ID));
+    GANTRY_ASSERT(exec != nullptr && cq != nullptr && clock != nullptr && log != nullptr);
+    store_host = HostAddress{{127, 0, 0, 1}, 4, 10911};
+  }
+
+  [[nodiscard]] std::int64_t now_ms() const { return clock->coarse_ms(host); }
+  [[nodiscard]] std::int64_t monotonic_ms() const { return clock->now_ns(host) / 1'000'000; }
+  void say(std::int32_t level, const std::string &text) const {
+    log->write(host, level, text.data(), static_cast<std::uint32_t>(text.size()));
+  }
+  // One completion to a protocol's queue. A closed queue drops it: its connection is gone.
+  void complete(gantry_cq to, std::uint64_t user_data, std::int32_t status, std::uint32_t flags, std::int64_t result = 0, std::uint64_t aux = 0) const {
+    const gantry_cqe cqe{user_data, result, aux, status, flags};
+    (void)cq->push(host, to, &cqe, 1);
+  }
+  // The store's handle of a queue, made on first use; GANTRY_NO_QUEUE with `status` when the store refuses. Under the mutex.
+  [[nodiscard]] gantry_queue open_queue(Topic &topic, std::uint32_t queue_no, std::int32_t *status);
+
+  const BrokerOptions options;
+  const gantry_host *const host;
+  const gantry_exec_v1 *exec;
+  const gantry_cq_v1 *cq;
+  const gantry_clock_v1 *clock;
+  const gantry_log_v1 *log;
+  const StorePort store;
+  EventSink &events;
+  HostAddress store_host;  // set while starting
+
+  std::mutex mutex;  // guards everything below
+  Topics topics;
+  Groups groups;
+  Offsets offsets;
+  Sessions sessions;
+  Locks locks;
+  gantry_topics_version version{};
+};
+
+}  // namespace gantry::broker

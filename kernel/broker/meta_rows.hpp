@@ -1,0 +1,12 @@
+// Prefixes of the rows the broker keeps in the store. One place, so that no two modules ever share one.
+#pragma once
+
+#include <string_view>
+
+namespace gantry::broker {
+
+inline constexpr std::string_view kTopicRows = "topic/";
+inline constexpr std::string_view kGroupRows = "group/";
+inline constexpr std::string_view kOffsetRows = "offset/";
+
+}  // namespace gantry::broker

@@ -1,0 +1,23 @@
+// Names of topics and groups: what RocketMQ allows, and its prefixes.
+#pragma once
+
+#include <string_view>
+
+namespace gantry::broker {
+
+inline constexpr std::string_view kRetryPrefix = "%RETRY%";
+inline constexpr std::string_view kDlqPrefix = "%DLQ%";
+inline constexpr std::string_view kDefaultTopic = "TBW102";
+inline constexpr std::size_t kMaxGroupBytes = 255;
+inline constexpr std::size_t kMaxTopicNameBytes = 127;
+
+[[nodiscard]] inline bool valid_name(std::string_view name, std::size_t max_bytes) {
+  if (name.empty() || name.size() > max_bytes) return false;
+  for (const char c : name) {
+    const bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '%' || c == '|';
+    if (!allowed) return false;
+  }
+  return true;
+}
+
+}  // namespace gantry::broker

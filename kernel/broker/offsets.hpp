@@ -1,0 +1,82 @@
+// Consumer offsets of (group, topic, queue): in memory, with the rows that still have to be written.
+#pragma once
+
+#include <gantry++/result.hpp>
+#include <gantry/draft/broker.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace gantry::broker {
+
+struct OffsetKey {
+  gantry_group group = 0;
+  gantry_topic topic = 0;
+  std::uint32_t queue_no = 0;
+
+  bool operator==(const OffsetKey &) const = default;
+};
+
+struct OffsetKeyHash {
+  std::size_t operator()(const OffsetKey &k) const noexcept {
+    std::uint64_t h = k.group * 0x9E3779B97F4A7C15ull ^ k.topic * 0xC2B2AE3D27D4EB4Full ^ k.queue_no * 0x165667B19E3779F9ull;
+    return h ^ h >> 29;
+  }
+};
+
+// Guarded by the broker's mutex.
+class Offsets {
+ public:
+  [[nodiscard]] std::optional<std::int64_t> find(const OffsetKey &key) const {
+    const auto it = table_.find(key);
+    return it == table_.end() ? std::nullopt : std::optional(it->second.offset);
+  }
+  // Sets the offset; lower values rewind. Marks the row as still to be written when the value is new.
+  void set(const OffsetKey &key, std::int64_t offset) {
+    Entry &entry = table_[key];
+    if (entry.offset == offset) return;
+    entry.offset = offset;
+    if (!entry.dirty) {
+      entry.dirty = true;
+      dirty_.push_back(key);
+    }
+  }
+  // What recovery found: not dirty.
+  void restore(const OffsetKey &key, std::int64_t offset) { table_[key] = Entry{offset, false}; }
+  // Rows changed since the last call.
+  [[nodiscard]] std::vector<OffsetKey> take_dirty() {
+    for (const OffsetKey &key : dirty_) table_[key].dirty = false;
+    return std::exchange(dirty_, {});
+  }
+  // The row still has to be written after all.
+  void mark_dirty(const OffsetKey &key) {
+    Entry &entry = table_[key];
+    if (entry.dirty) return;
+    entry.dirty = true;
+    dirty_.push_back(key);
+  }
+  [[nodiscard]] bool has_dirty() const { return !dirty_.empty(); }
+
+ private:
+  struct Entry {
+    std::int64_t offset = -1;
+    bool dirty = false;
+  };
+  std::unordered_map<OffsetKey, Entry, OffsetKeyHash> table_;
+  std::vector<OffsetKey> dirty_;
+};
+
+// Row key "offset/GROUP\0TOPIC\0" + big-endian 32-bit queue number; value: big-endian 64-bit offset.
+struct OffsetRow {
+  std::string_view group, topic;
+  std::uint32_t queue_no;
+  std::int64_t offset;
+};
+[[nodiscard]] std::string encode_offset_key(std::string_view group, std::string_view topic, std::uint32_t queue_no);
+[[nodiscard]] std::string encode_offset_value(std::int64_t offset);
+[[nodiscard]] Result<OffsetRow> decode_offset(std::string_view key_without_prefix, std::string_view value);
+
+}  // namespace gantry::broker

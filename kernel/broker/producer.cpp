@@ -1,0 +1,205 @@
+#include "kernel/broker/producer.hpp"
+
+#include "kernel/base/crc32.hpp"
+#include "kernel/broker/fetcher.hpp"
+#include "kernel/broker/java_hash.hpp"
+#include "kernel/broker/properties.hpp"
+
+#include <gantry++/str.hpp>
+
+namespace gantry::broker {
+
+namespace {
+
+// Per record in the scratch: fixed header with two IPv6 hosts, topicLength, topic, propertiesLength and the CLUSTER property.
+constexpr std::size_t kScratchPerRecord = kFixedBytesIpv4 + 2 * kIpv6ExtraBytes + 1 + kMaxTopicBytes + 2 + 300;
+
+HostAddress born_host(const gantry_produce &req) {
+  HostAddress host;
+  host.ip_bytes = req.born_host_bytes == 16 ? 16 : 4;
+  std::memcpy(host.ip, req.born_host, sizeof host.ip);
+  host.port = req.born_port;
+  return host;
+}
+
+}  // namespace
+
+void Producer::start(std::uint32_t shard_count) {
+  shards_.resize(shard_count);
+  for (std::uint32_t i = 0; i < shard_count; ++i) {
+    Shard &shard = shards_[i];
+    shard.owner = this;
+    shard.index = i;
+    shard.scratch.resize(kBatch * kScratchPerRecord);
+    shard.store_cq = core_.cq->create(core_.host, i, &Producer::on_completions, &shard);
+  }
+}
+
+void Producer::stop() {
+  for (Shard &shard : shards_) core_.cq->close(core_.host, shard.store_cq);
+}
+
+std::int32_t Producer::produce(const gantry_produce *reqs, std::uint32_t n, gantry_cq cq) {
+  const std::uint32_t index = core_.exec->this_shard(core_.host);
+  if (index >= shards_.size()) return GANTRY_E_INVALID;
+  std::uint32_t done = 0;
+  while (done < n) {
+    const std::uint32_t wanted = std::min(n - done, kBatch);
+    const std::uint32_t taken = produce_some(shards_[index], reqs + done, wanted, cq);
+    done += taken;
+    if (taken < wanted) break;
+  }
+  return done == 0 && n != 0 ? GANTRY_E_AGAIN : static_cast<std::int32_t>(done);
+}
+
+std::uint32_t Producer::produce_some(Shard &shard, const gantry_produce *reqs, std::uint32_t n, gantry_cq cq) {
+  Admitted admitted[kBatch];
+  admit(reqs, n, admitted);
+
+  Built built[kBatch];
+  gantry_append appends[kBatch];
+  std::uint32_t request_of[kBatch];
+  std::uint32_t count = 0;
+  std::uint8_t *scratch = shard.scratch.data();
+  const std::int64_t now_ms = core_.now_ms();
+  for (std::uint32_t i = 0; i < n; ++i) {
+    if (admitted[i].status != GANTRY_OK) continue;
+    build(shard, reqs[i], admitted[i], now_ms, built[count], appends[count], scratch);
+    if (admitted[i].status != GANTRY_OK) continue;
+    const std::uint32_t slot = take_slot(shard);
+    shard.pending[slot] = Pending{reqs[i].user_data, cq, admitted[i].queue, admitted[i].queue_no, kNoSlot};
+    appends[count].user_data = slot;
+    request_of[count++] = i;
+  }
+
+  std::int32_t accepted = 0;
+  if (count != 0) accepted = core_.store.table->append(core_.store.self, shard.index, appends, count, shard.store_cq);
+  std::int32_t refusal = GANTRY_OK;
+  if (accepted < 0) {
+    refusal = accepted == GANTRY_E_AGAIN ? GANTRY_OK : accepted;
+    accepted = 0;
+  }
+  const auto first_refused = static_cast<std::uint32_t>(accepted);
+  for (std::uint32_t k = first_refused; k < count; ++k) free_slot(shard, appends[k].user_data);
+  // A refusal that is not "later" is the answer to everything of this batch; otherwise the caller offers the rest again.
+  const std::uint32_t taken = first_refused == count || refusal != GANTRY_OK ? n : request_of[first_refused];
+  for (std::uint32_t k = first_refused; k < count && refusal != GANTRY_OK; ++k) admitted[request_of[k]] = Admitted{nullptr, nullptr, GANTRY_NO_QUEUE, 0, refusal, GANTRY_SUBJECT_STORE};
+  for (std::uint32_t i = 0; i < taken; ++i)
+    if (admitted[i].status != GANTRY_OK) core_.complete(cq, reqs[i].user_data, admitted[i].status, admitted[i].subject);
+  return taken;
+}
+
+void Producer::admit(const gantry_produce *reqs, std::uint32_t n, Admitted *out) {
+  const std::lock_guard lock(core_.mutex);
+  for (std::uint32_t i = 0; i < n; ++i) admit_one(reqs[i], out[i]);
+}
+
+void Producer::admit_one(const gantry_produce &req, Admitted &out) {
+  const auto refuse = [&out](std::int32_t status, std::uint32_t subject) {
+    out.status = status;
+    out.subject = subject;
+  };
+  Topic *topic = core_.topics.by_handle(req.topic);
+  if (topic == nullptr) return refuse(GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_TOPIC);
+  if ((topic->settings.flags & GANTRY_TOPIC_SYSTEM) != 0) return refuse(GANTRY_E_DENIED, GANTRY_SUBJECT_TOPIC);
+  if (req.body.n > core_.options.max_message_bytes) return refuse(GANTRY_E_LIMIT, GANTRY_SUBJECT_BODY);
+  if (req.deliver_at_ms != 0) return refuse(GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
+  if (req.queue_no >= 0 && static_cast<std::uint32_t>(req.queue_no) >= topic->queue_limit()) return refuse(GANTRY_E_INVALID, GANTRY_SUBJECT_QUEUE);
+  if (req.queue_no < 0 && topic->settings.write_queues == 0) return refuse(GANTRY_E_DENIED, GANTRY_SUBJECT_TOPIC);
+  out.queue_no = req.queue_no >= 0 ? static_cast<std::uint32_t>(req.queue_no)
+                                   : topic->next_queue.fetch_add(1, std::memory_order_relaxed) % topic->settings.write_queues;
+  std::int32_t status = GANTRY_OK;
+  out.store_queue = core_.open_queue(*topic, out.queue_no, &status);
+  if (out.store_queue == GANTRY_NO_QUEUE) return refuse(status, GANTRY_SUBJECT_STORE);
+  out.topic = topic;
+  out.queue = &topic->queues[out.queue_no];
+}
+
+void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted, std::int64_t now_ms, Built &built, gantry_append &append, std::uint8_t *&scratch) {
+  const PropertyScan props = scan_properties(view(req.props));
+  const std::string &tail = admitted.topic->tail_prefix;
+  const std::size_t name_bytes = admitted.topic->name.size();
+  const std::size_t cluster_bytes = tail.size() - 1 - name_bytes - 2;
+  const std::size_t props_bytes = cluster_bytes + props.before_wait.size() + props.after_wait.size();
+  const bool transaction = props.transaction || (req.sys_flags & kSysFlagTransactionMask) != 0;
+  if (props_bytes > kMaxPropertiesBytes || props.delayed || transaction) {
+    admitted.status = props_bytes > kMaxPropertiesBytes ? GANTRY_E_LIMIT : GANTRY_E_UNSUPPORTED;
+    admitted.subject = GANTRY_SUBJECT_PROPERTIES;
+    return;
+  }
+
+  RecordHeader header{};
+  header.born = born_host(req);
+  header.store = core_.store_host;
+  header.total_bytes = static_cast<std::uint32_t>(fixed_bytes(header.born, header.store) + req.body.n + 1 + name_bytes + 2 + props_bytes);
+  header.body_crc = crc32_ieee(req.body.p, req.body.n) & 0x7FFFFFFFu;
+  header.queue_no = admitted.queue_no;
+  header.flag = req.msg_flag;
+  header.sys_flags = req.sys_flags;
+  header.reconsume_times = req.reconsume_times;
+  header.body_bytes = req.body.n;
+  header.born_ms = req.born_ms;
+  header.store_ms = now_ms;
+  GANTRY_ASSERT(scratch + kScratchPerRecord <= shard.scratch.data() + shard.scratch.size());
+  const EncodedHeader encoded = encode_header(header, scratch);
+  built.spans[0] = gantry_span{scratch, encoded.bytes, GANTRY_SPAN_WRITABLE, nullptr};
+  scratch += encoded.bytes;
+  std::memcpy(scratch, tail.data(), tail.size());
+  store_be16(scratch + 1 + name_bytes, static_cast<std::uint16_t>(props_bytes));
+  built.spans[1] = span(req.body.p, req.body.n);
+  built.spans[2] = span(scratch, tail.size());
+  built.spans[3] = span(props.before_wait);
+  built.spans[4] = span(props.after_wait);
+  scratch += tail.size();
+
+  built.link = gantry_link{admitted.store_queue, props.tags.empty() ? 0 : java_hash(props.tags)};
+  append = gantry_append{};
+  append.spans = built.spans;
+  append.links = &built.link;
+  append.store_ms = now_ms;
+  append.n_spans = props.after_wait.empty() ? 4 : 5;
+  append.n_links = 1;
+  append.bytes = header.total_bytes;
+  append.fix_queue_off = kQueueOffsetAt;
+  append.fix_phys_off = kPhysicalOffsetAt;
+  append.fix_store_ms = encoded.store_ms_at;
+  append.durability = req.durability;
+}
+
+std::uint32_t Producer::take_slot(Shard &shard) {
+  if (shard.free_head == kNoSlot) {
+    shard.pending.push_back(Pending{});
+    return static_cast<std::uint32_t>(shard.pending.size() - 1);
+  }
+  const std::uint32_t slot = shard.free_head;
+  shard.free_head = shard.pending[slot].next_free;
+  return slot;
+}
+
+void Producer::free_slot(Shard &shard, std::uint64_t slot) {
+  shard.pending[slot].next_free = shard.free_head;
+  shard.free_head = static_cast<std::uint32_t>(slot);
+}
+
+void Producer::on_completions(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept {
+  auto &shard = *static_cast<Shard *>(self);
+  Core &core = shard.owner->core_;
+  for (std::uint32_t i = 0; i < n;) {
+    const gantry_cq to = shard.pending[cqes[i].user_data].cq;
+    shard.out.clear();
+    for (; i < n && shard.pending[cqes[i].user_data].cq == to; ++i) {
+      const gantry_cqe &done = cqes[i];
+      const Pending &pending = shard.pending[done.user_data];
+      if (done.status == GANTRY_OK) {
+        shard.owner->fetcher_.on_progress(*pending.queue);
+        shard.out.push_back(gantry_cqe{pending.user_data, static_cast<std::int64_t>(done.aux), static_cast<std::uint64_t>(done.result), GANTRY_OK, pending.queue_no});
+      } else {
+        shard.out.push_back(gantry_cqe{pending.user_data, 0, 0, done.status, GANTRY_SUBJECT_STORE});
+      }
+      shard.owner->free_slot(shard, done.user_data);
+    }
+    (void)core.cq->push(core.host, to, shard.out.data(), static_cast<std::uint32_t>(shard.out.size()));
+  }
+}
+
+}  // namespace gantry::broker
