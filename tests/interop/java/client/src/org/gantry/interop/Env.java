@@ -1,0 +1,218 @@
+package org.gantry.interop;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageQueue;
+
+/** What one case works with: names of its own, clients that are shut down when it ends, and waiting. */
+final class Env {
+    static final String NAMESRV_ADDR = System.getenv("NAMESRV_ADDR");
+    /** Distinguishes this run's topics and groups from those of earlier runs against the same broker. */
+    private static final String RUN = Long.toString(System.currentTimeMillis() / 100 % 100_000_000L, 36);
+
+    private static DefaultMQProducer shared;
+
+    private final String name;
+    private final Deque<Runnable> closers = new ArrayDeque<>();
+    private volatile String waiting;
+    private int producers;
+
+    Env(String name) {
+        this.name = name;
+    }
+
+    String topic() {
+        return "it_" + RUN + "_" + name;
+    }
+
+    String topic(String part) {
+        return topic() + "_" + part;
+    }
+
+    String group(String part) {
+        return "g_" + RUN + "_" + name + "_" + part;
+    }
+
+    /** The producer that all cases share. A failed send is reported, never retried, so a duplicate is the broker's. */
+    static synchronized DefaultMQProducer producer() throws MQClientException {
+        if (shared == null) {
+            shared = configured(new DefaultMQProducer("g_" + RUN + "_shared"));
+            shared.start();
+        }
+        return shared;
+    }
+
+    static synchronized void closeShared() {
+        if (shared != null) {
+            shared.shutdown();
+        }
+    }
+
+    private static DefaultMQProducer configured(DefaultMQProducer producer) {
+        producer.setSendMsgTimeout(15_000);
+        producer.setRetryTimesWhenSendFailed(0);
+        producer.setRetryTimesWhenSendAsyncFailed(0);
+        return producer;
+    }
+
+    /** A producer of the case's own, not started yet. */
+    DefaultMQProducer newProducer() {
+        return configured(new DefaultMQProducer(group("producer" + producers++)));
+    }
+
+    DefaultMQProducer start(DefaultMQProducer producer) throws MQClientException {
+        producer.start();
+        closers.push(producer::shutdown);
+        return producer;
+    }
+
+    /**
+     * A push consumer from the first offset on, not started yet. Clients now and then skip the heartbeat that announces
+     * a changed subscription, and the broker then refuses their pulls until the next one: 30 s by default.
+     */
+    DefaultMQPushConsumer newPush(String group) {
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        consumer.setHeartbeatBrokerInterval(5_000);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.setConsumeThreadMin(2);
+        consumer.setConsumeThreadMax(2);
+        consumer.setAwaitTerminationMillisWhenShutdown(5_000);
+        return consumer;
+    }
+
+    DefaultMQPushConsumer start(DefaultMQPushConsumer consumer) throws MQClientException {
+        consumer.start();
+        closers.push(consumer::shutdown);
+        return consumer;
+    }
+
+    /** A started push consumer that puts what `expression` selects into `inbox`. */
+    DefaultMQPushConsumer push(String group, String topic, String expression, Inbox inbox) throws MQClientException {
+        DefaultMQPushConsumer consumer = newPush(group);
+        consumer.subscribe(topic, expression);
+        consumer.registerMessageListener(inbox);
+        return start(consumer);
+    }
+
+    DefaultMQPullConsumer pull(String group) throws MQClientException {
+        DefaultMQPullConsumer consumer = new DefaultMQPullConsumer(group);
+        consumer.start();
+        closers.push(consumer::shutdown);
+        return consumer;
+    }
+
+    void onClose(Runnable closer) {
+        closers.push(closer);
+    }
+
+    /** Polls until `condition` holds. `what` may be evaluated for the failure's text. */
+    void await(Supplier<String> what, int deadlineS, Condition condition) throws Exception {
+        waiting = what.get();
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(deadlineS);
+        while (!condition.holds()) {
+            if (System.nanoTime() > end) {
+                throw new CheckFailed("after " + deadlineS + " s: " + what.get());
+            }
+            Thread.sleep(20);
+        }
+        waiting = null;
+    }
+
+    interface Condition {
+        boolean holds() throws Exception;
+    }
+
+    String waitingFor() {
+        return waiting == null ? "" : ", waiting for: " + waiting;
+    }
+
+    /** Makes the broker create `topic` by a first message (which Inbox ignores), waits until both are visible. */
+    void createByFirstSend(String topic) throws Exception {
+        producer().send(new Message(topic, Inbox.PRIMER.getBytes(StandardCharsets.UTF_8)));
+        await(() -> "route of " + topic, 15, () -> !queuesOrNone(topic).isEmpty());
+        awaitMessages(topic, 1);
+    }
+
+    private static List<MessageQueue> queuesOrNone(String topic) throws MQClientException {
+        try {
+            return producer().fetchPublishMessageQueues(topic);
+        } catch (MQClientException e) {
+            return List.of();
+        }
+    }
+
+    /** The topic's queues, sorted by id. */
+    static List<MessageQueue> queues(String topic) throws MQClientException {
+        List<MessageQueue> queues = new ArrayList<>(producer().fetchPublishMessageQueues(topic));
+        queues.sort(null);
+        return queues;
+    }
+
+    /** Number of messages in all queues of the topic. */
+    static long messages(String topic) throws MQClientException {
+        long sum = 0;
+        for (MessageQueue queue : queues(topic)) {
+            sum += producer().maxOffset(queue) - producer().minOffset(queue);
+        }
+        return sum;
+    }
+
+    /** Acknowledged messages become countable a moment later: RocketMQ builds its queue index behind the log. */
+    void awaitMessages(String topic, long expected) throws Exception {
+        await(() -> expected + " messages in the queues of " + topic, 10, () -> messages(topic) >= expected);
+        Check.equal(expected, messages(topic), "messages in the queues of " + topic);
+    }
+
+    /** Sends `prefix`0 .. `prefix`count-1 round robin and returns these bodies. */
+    List<String> send(String topic, String tags, String prefix, int count) throws Exception {
+        List<String> bodies = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            String body = prefix + i;
+            SendResult result = producer().send(message(topic, tags, body));
+            Check.equal(SendStatus.SEND_OK, result.getSendStatus(), "status of " + body);
+            bodies.add(body);
+        }
+        return bodies;
+    }
+
+    static Message message(String topic, String tags, String body) {
+        return new Message(topic, tags, body.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Shuts the case's clients down, the newest first and all at once per kind of wait: a shutdown may take seconds. */
+    void close() {
+        CountDownLatch done = new CountDownLatch(closers.size());
+        for (Runnable closer : closers) {
+            Thread thread = new Thread(() -> {
+                try {
+                    closer.run();
+                } catch (RuntimeException ignored) {
+                    // A client that a case has shut down itself.
+                } finally {
+                    done.countDown();
+                }
+            });
+            thread.setDaemon(true);
+            thread.start();
+        }
+        try {
+            done.await(20, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+package org.gantry.interop;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
+
+/**
+ * Runs cases side by side in one JVM and prints one line for each. Clients mostly wait (for polls, rebalancing,
+ * timers), so many cases at once cost little; those that load the machine run alone at the end.
+ */
+final class Suite {
+    interface Body {
+        void run(Env env) throws Exception;
+    }
+
+    private record Case(String name, int deadlineS, boolean alone, Body body) { }
+
+    private final List<Case> cases = new ArrayList<>();
+    private final AtomicInteger passed = new AtomicInteger();
+    private final AtomicInteger failed = new AtomicInteger();
+
+    /** Adds a case that may run beside others. The deadline counts from its own start. */
+    void add(String name, int deadlineS, Body body) {
+        cases.add(new Case(name, deadlineS, false, body));
+    }
+
+    /** Adds a case that has the JVM to itself. */
+    void addAlone(String name, int deadlineS, Body body) {
+        cases.add(new Case(name, deadlineS, true, body));
+    }
+
+    /**
+     * Runs the cases whose whole name matches `only` and not `skip` (null: no restriction), `width` at a time.
+     * Returns the process's exit code: 0 when at least one ran and none failed.
+     */
+    int run(String only, String skip, int width) throws InterruptedException {
+        Pattern include = Pattern.compile(only == null ? ".*" : only);
+        Pattern exclude = Pattern.compile(skip == null ? "(?!)" : skip);
+        cases.removeIf(c -> !include.matcher(c.name).matches() || exclude.matcher(c.name).matches());
+        ExecutorService lanes = Executors.newFixedThreadPool(width, Suite::daemon);
+        for (Case c : cases) {
+            if (!c.alone) {
+                lanes.submit(() -> runOne(c));
+            }
+        }
+        lanes.shutdown();
+        lanes.awaitTermination(1, TimeUnit.HOURS);
+        for (Case c : cases) {
+            if (c.alone) {
+                runOne(c);
+            }
+        }
+        System.out.println(passed + " passed, " + failed + " failed");
+        return passed.get() > 0 && failed.get() == 0 ? 0 : 1;
+    }
+
+    private void runOne(Case c) {
+        long started = System.nanoTime();
+        Env env = new Env(c.name);
+        ExecutorService lane = Executors.newSingleThreadExecutor(Suite::daemon);
+        Future<?> future = lane.submit(() -> {
+            c.body.run(env);
+            return null;
+        });
+        String reason = null;
+        try {
+            future.get(c.deadlineS, TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            reason = "not done after " + c.deadlineS + " s" + env.waitingFor();
+            future.cancel(true);
+        } catch (ExecutionException e) {
+            reason = describe(e.getCause());
+        } catch (InterruptedException e) {
+            reason = "interrupted";
+        }
+        lane.shutdownNow();
+        env.close();
+        long tookMs = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started);
+        if (reason == null) {
+            passed.incrementAndGet();
+            System.out.println("PASS " + c.name + " (" + tookMs + " ms)");
+        } else {
+            failed.incrementAndGet();
+            System.out.println("FAIL " + c.name + ": " + reason);
+        }
+    }
+
+    private static String describe(Throwable e) {
+        StringBuilder text = new StringBuilder(e instanceof CheckFailed ? e.getMessage() : e.toString());
+        for (StackTraceElement frame : e.getStackTrace()) {
+            if (frame.getClassName().endsWith("Cases")) {
+                text.append(" [").append(frame.getFileName()).append(':').append(frame.getLineNumber()).append(']');
+                break;
+            }
+        }
+        return text.toString().replace('\n', ' ');
+    }
+
+    private static Thread daemon(Runnable task) {
+        Thread thread = new Thread(task);
+        thread.setDaemon(true);
+        return thread;
+    }
+}
