@@ -1,0 +1,80 @@
+// Forward scanner for the JSON of headers: strings as views, escapes decoded into the scratch, values skipped without a tree.
+// Bodies are read by json/, which also knows the peers' departures from JSON; headers are valid JSON from every client.
+#pragma once
+
+#include "codec/scratch.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace gantry::remoting {
+
+class JsonScan {
+ public:
+  JsonScan(std::string_view text, Scratch &scratch) : p_(text.data()), end_(p_ + text.size()), scratch_(scratch) {}
+
+  // Next byte after white space, not consumed; 0 at the end.
+  [[nodiscard]] char peek() {
+    while (p_ != end_ && static_cast<unsigned char>(*p_) <= ' ') {
+      if (*p_ != ' ' && *p_ != '\t' && *p_ != '\n' && *p_ != '\r') return '\1';
+      ++p_;
+    }
+    return p_ != end_ ? *p_ : '\0';
+  }
+  // Consumes `c` after white space; false when something else is there.
+  [[nodiscard]] bool accept(char c) {
+    if (p_ != end_ && *p_ == c) {  // compact JSON takes this way
+      ++p_;
+      return true;
+    }
+    if (peek() != c) return false;
+    ++p_;
+    return true;
+  }
+  // A string. The view is into the input, or into the scratch when it has escapes.
+  [[nodiscard]] bool string(std::string_view &out) {
+    if (!accept('"')) return false;
+    const char *begin = p_;
+    const char *stop = special(begin);
+    if (stop == end_) return false;
+    if (*stop == '"') [[likely]] {
+      out = {begin, static_cast<std::size_t>(stop - begin)};
+      p_ = stop + 1;
+      return true;
+    }
+    return escaped_string(begin, stop, out);
+  }
+  // A string, number, true or false as text. `present` is false for null and for objects and arrays, which are skipped.
+  [[nodiscard]] bool scalar(std::string_view &out, bool &present);
+  // Any value, to 16 levels.
+  [[nodiscard]] bool skip();
+  [[nodiscard]] bool at_end() { return peek() == '\0' && p_ == end_; }
+
+ private:
+  // First quote or backslash at or after p; end_ when there is none.
+  [[nodiscard]] const char *special(const char *p) const {
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+    for (; end_ - p >= 16; p += 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(p));
+      const int mask = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
+      if (mask != 0) return p + __builtin_ctz(static_cast<unsigned>(mask));
+    }
+#endif
+    while (p != end_ && *p != '"' && *p != '\\') ++p;
+    return p;
+  }
+  [[nodiscard]] bool escaped_string(const char *begin, const char *backslash, std::string_view &out);
+  [[nodiscard]] bool escape(const char *&in, char *&out) const;
+  [[nodiscard]] bool hex4(const char *&in, std::uint32_t &out) const;
+
+  const char *p_;
+  const char *end_;
+  Scratch &scratch_;
+};
+
+}  // namespace gantry::remoting

@@ -1,0 +1,53 @@
+#include "codec/properties.hpp"
+
+#include "codec/text.hpp"
+
+namespace gantry::remoting {
+
+bool PropertyReader::next(std::string_view &key, std::string_view &value, std::string_view &entry) {
+  while (!rest_.empty()) {
+    const std::size_t stop = rest_.find('\2');
+    const std::string_view body = rest_.substr(0, stop);
+    entry = rest_.substr(0, stop == std::string_view::npos ? stop : stop + 1);
+    rest_.remove_prefix(entry.size());
+    const std::size_t middle = body.find('\1');
+    if (middle == std::string_view::npos || middle == 0 || middle + 1 == body.size()) continue;
+    key = body.substr(0, middle);
+    value = body.substr(middle + 1);
+    return true;
+  }
+  return false;
+}
+
+PropertyFacts scan_properties(std::string_view text) {
+  PropertyFacts facts;
+  PropertyReader in(text);
+  std::string_view key, value, entry;
+  while (in.next(key, value, entry)) {
+    if (key.front() == 'W' && key == "WAIT") {
+      facts.wait_stored = parse_bool(value);
+      facts.wait_entry = entry;
+    } else if (key.front() == 'D' && key == "DELAY") {
+      std::int32_t level = 0;
+      facts.delayed = parse_number(value, level) && level > 0;
+    } else if (key.front() == 'T') {
+      if (key == "TRAN_MSG") facts.transaction = parse_bool(value);
+      else if (key == "TIMER_DELAY_SEC" || key == "TIMER_DELAY_MS" || key == "TIMER_DELIVER_MS") facts.delayed = true;
+    }
+  }
+  return facts;
+}
+
+std::string_view without_entry(std::string_view text, std::string_view entry, Scratch &scratch) {
+  if (entry.empty()) return text;
+  const std::size_t before = static_cast<std::size_t>(entry.data() - text.data());
+  const std::string_view head = text.substr(0, before), tail = text.substr(before + entry.size());
+  if (tail.empty()) return head;
+  if (head.empty()) return tail;
+  char *const out = scratch.here();
+  (void)put_text(put_text(out, head), tail);
+  scratch.take(static_cast<std::uint32_t>(head.size() + tail.size()));
+  return {out, head.size() + tail.size()};
+}
+
+}  // namespace gantry::remoting

@@ -1,0 +1,31 @@
+// Memory for decoded text that cannot stay in the input: one block, handed out forward, taken back all at once.
+#pragma once
+
+#include <gantry++/result.hpp>
+
+#include <cstdint>
+#include <memory>
+
+namespace gantry::remoting {
+
+class Scratch {
+ public:
+  explicit Scratch(std::uint32_t bytes) : block_(new char[bytes]), bytes_(bytes) {}
+
+  // Room of left() bytes; what was written becomes permanent with take(n).
+  [[nodiscard]] char *here() { return block_.get() + used_; }
+  [[nodiscard]] std::uint32_t left() const { return bytes_ - used_; }
+  void take(std::uint32_t n) {
+    GANTRY_ASSERT(n <= left());
+    used_ += n;
+  }
+  // Every view into the scratch is dead afterwards.
+  void reset() { used_ = 0; }
+
+ private:
+  std::unique_ptr<char[]> block_;
+  std::uint32_t bytes_;
+  std::uint32_t used_ = 0;
+};
+
+}  // namespace gantry::remoting

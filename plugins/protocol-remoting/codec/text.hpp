@@ -1,0 +1,49 @@
+// Numbers to and from decimal text, and upper-case hex, for header fields. Text of strangers is checked completely.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace gantry::remoting {
+
+// False unless the whole text is a decimal number in the range of T. A leading '+' is not a number, as in Java's older parsers.
+template <typename T>
+[[nodiscard]] inline bool parse_number(std::string_view text, T &out) {
+  const char *end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, out);
+  return error == std::errc() && stop == end && !text.empty();
+}
+
+// RocketMQ's rule: "true" in any case, everything else is false.
+[[nodiscard]] inline bool parse_bool(std::string_view text) {
+  return text.size() == 4 && (text[0] | 32) == 't' && (text[1] | 32) == 'r' && (text[2] | 32) == 'u' && (text[3] | 32) == 'e';
+}
+
+inline constexpr std::uint32_t kNumberTextMax = 20;  // "-9223372036854775808"
+
+// Writes at most kNumberTextMax bytes and returns their end.
+template <typename T>
+inline char *put_number(char *out, T value) {
+  return std::to_chars(out, out + kNumberTextMax, value).ptr;
+}
+
+inline char *put_text(char *out, std::string_view text) {
+  std::memcpy(out, text.data(), text.size());
+  return out + text.size();
+}
+
+// The lowest `bytes` bytes of value as 2 * bytes upper-case digits, most significant first.
+inline char *put_hex(char *out, std::uint64_t value, std::uint32_t bytes) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  for (std::uint32_t shift = bytes * 8; shift > 0;) {
+    shift -= 8;
+    const auto byte = static_cast<std::uint8_t>(value >> shift);
+    *out++ = kDigits[byte >> 4];
+    *out++ = kDigits[byte & 15];
+  }
+  return out;
+}
+
+}  // namespace gantry::remoting
