@@ -56,17 +56,22 @@ void Broker::restore_meta(std::string_view key, std::string_view value) {
       return;
     }
     // Rows come in key order, so the topic's own row may still be to come: it gets its settings then.
-    const Topic *topic = core_.topics.find(row->topic);
-    if (topic == nullptr) topic = &core_.topics.put(row->topic, TopicSettings{}, &changed);
+    const Topic *topic = restored_topic(row->topic);
     core_.offsets.restore(OffsetKey{core_.groups.put(row->group, &changed).handle, topic->handle, row->queue_no}, row->offset);
   }
 }
 
-void Broker::restore_queue(gantry_queue queue, std::string_view name, std::uint32_t queue_no) {
-  Topic *topic = core_.topics.find(name);
+// A topic without a row is built in and gets its settings below, or lost its row with a torn tail and keeps the defaults.
+Topic *Broker::restored_topic(std::string_view name) {
+  if (Topic *topic = core_.topics.find(name); topic != nullptr) return topic;
   bool changed = false;
-  // A queue without a topic row: its topic was built in and is made again below, or had no row yet when the broker died.
-  if (topic == nullptr) topic = &core_.topics.put(name, TopicSettings{}, &changed);
+  Topic &topic = core_.topics.put(name, TopicSettings{}, &changed);
+  topic.placeholder = true;
+  return &topic;
+}
+
+void Broker::restore_queue(gantry_queue queue, std::string_view name, std::uint32_t queue_no) {
+  Topic *topic = restored_topic(name);
   while (topic->queues.size() <= queue_no) topic->queues.emplace_back();
   topic->queues[queue_no].store_queue.store(queue, std::memory_order_release);
 }
@@ -76,7 +81,8 @@ void Broker::add_builtin_topics() {
   constexpr std::uint32_t kReadWrite = GANTRY_PERM_READ | GANTRY_PERM_WRITE;
   const auto add = [this](std::string_view name, std::uint32_t queues, std::uint32_t perm, std::uint32_t flags = 0) {
     bool changed = false;
-    if (core_.topics.find(name) == nullptr) (void)core_.topics.put(name, TopicSettings{perm, queues, queues, 0, flags}, &changed);
+    const Topic *known = core_.topics.find(name);
+    if (known == nullptr || known->placeholder) (void)core_.topics.put(name, TopicSettings{perm, queues, queues, 0, flags}, &changed);
   };
   const std::uint32_t inherit = core_.options.auto_create_topics ? GANTRY_PERM_INHERIT : 0;
   add(kDefaultTopic, core_.options.default_topic_queues, kReadWrite | inherit);

@@ -66,6 +66,7 @@ class Broker {
   void write_offsets();
   void housekeeping();
   void restore_meta(std::string_view key, std::string_view value);
+  [[nodiscard]] Topic *restored_topic(std::string_view name);
   void restore_queue(gantry_queue queue, std::string_view topic, std::uint32_t queue_no);
 
   Core core_;

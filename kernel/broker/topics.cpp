@@ -38,6 +38,7 @@ Topic &Topics::put(std::string_view name, const TopicSettings &settings, bool *c
     by_name_.emplace(topic->name, topic);
   }
   topic->settings = settings;
+  topic->placeholder = false;
   while (topic->queues.size() < topic->queue_limit()) topic->queues.emplace_back();
   return *topic;
 }

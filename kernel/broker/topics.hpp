@@ -36,6 +36,7 @@ struct Topic {
   std::string name;
   gantry_topic handle = 0;
   TopicSettings settings;
+  bool placeholder = false;  // recovery met its queues or offsets, but no settings yet
   std::string tail_prefix;  // topicLength, topic, two bytes for propertiesLength, CLUSTER property: what follows each body
   std::deque<Queue> queues; // grows, never shrinks: existing queues stay readable
   std::atomic<std::uint32_t> next_queue{0};  // round robin for messages without a queue
