@@ -1,0 +1,58 @@
+// The promises of gantry.store.draft/1, tested through the C table alone, on whichever plugin the command line names.
+#pragma once
+
+#include "support/fake_host.h"
+#include "support/store_instance.h"
+#include "support/store_records.h"
+#include "support/test_util.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+namespace gantry::test {
+
+struct Suite {
+  std::string plugin;                                   // path of the .so
+  ConfigTexts config;                                   // its keys
+  std::uint32_t strongest = GANTRY_DURABILITY_DURABLE;  // highest level that it offers
+};
+Suite &suite();
+
+// Sets `suite` from --plugin=, --strongest=memory|written|durable and --set=key=value; false with a message on stderr when wrong.
+[[nodiscard]] bool parse_arguments(int argc, char **argv);
+
+class StoreContract : public ::testing::Test {
+ protected:
+  // Durability that appends of DEFAULT get in these tests.
+  static std::uint32_t default_level();
+  static bool keeps_over_restart() { return suite().strongest >= GANTRY_DURABILITY_WRITTEN; }
+
+  // A host (one shard, manual, unless told) and an opened store in dir().
+  void SetUp() override;
+  void TearDown() override;
+  void start(std::uint32_t shards = 1, LoopMode mode = LoopMode::kManual);
+  // Stops and destroys the store and opens another one in the same folder, under a new host.
+  void reopen();
+
+  [[nodiscard]] StoreInstance &store() { return *store_; }
+  [[nodiscard]] FakeHost &host() { return *host_; }
+  [[nodiscard]] std::string dir() const { return dir_.str(); }
+  void close();
+
+  // Inline code of one append on shard 0 without waiting for the completion.
+  std::int32_t try_append(Message &one, gantry_cq cq, std::uint64_t user_data = 0);
+  std::int32_t try_request(const gantry_append &request, gantry_cq cq);
+  // A read that asks for everything; change what the test is about.
+  static gantry_read read_of(gantry_queue queue, std::int64_t offset);
+
+ private:
+  TempDir dir_;
+  std::unique_ptr<FakeHost> host_;
+  std::unique_ptr<StoreInstance> store_;
+};
+
+[[nodiscard]] std::unique_ptr<StoreInstance> make_store(FakeHost &host);
+
+}  // namespace gantry::test
