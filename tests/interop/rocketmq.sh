@@ -89,6 +89,7 @@ storePathCommitLog=$dir/store/commitlog
 mapedFileSizeCommitLog=268435456
 mappedFileSizeCommitLog=268435456
 enablePropertyFilter=true
+waitTimeMillsInSendQueue=10000
 CONF
   printf '%s\n' "$@" >>"$dir/broker.conf"
   launch broker "$dir" "$version" "${RMQ_BROKER_HEAP:-512m}" org.apache.rocketmq.broker.BrokerStartup -c "$dir/broker.conf"

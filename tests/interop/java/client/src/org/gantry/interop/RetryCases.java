@@ -29,9 +29,12 @@ final class RetryCases {
         env.createByFirstSend(env.topic());
         String group = env.group("c");
         ConcurrentLinkedQueue<String> tries = new ConcurrentLinkedQueue<>();
+        // The broker makes the group's retry topic with the first heartbeat; a member that finds it at its start reads
+        // it at once, others only after the next look at the routes.
+        DefaultMQPushConsumer scout = env.push(group, env.topic(), "Nothing", new Inbox());
+        env.await(() -> "route of the retry topic", 15, () -> Env.hasRoute("%RETRY%" + group));
+        scout.shutdown();
         DefaultMQPushConsumer consumer = env.newPush(group);
-        // The retry topic's route appears with the first heartbeat; the default looks for it only after 30 s.
-        consumer.setPollNameServerInterval(2_000);
         consumer.setMaxReconsumeTimes(2);
         consumer.subscribe(env.topic(), "*");
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
@@ -51,13 +54,8 @@ final class RetryCases {
         Check.equal(List.of("bad0 0" + rest, "bad0 1" + rest, "bad0 2" + rest), List.copyOf(tries), "tries");
 
         String dead = "%DLQ%" + group;
-        env.await(() -> "the dead-letter queue", 20, () -> {
-            try {
-                return Env.messages(dead) == 1;
-            } catch (org.apache.rocketmq.client.exception.MQClientException e) {
-                return false;
-            }
-        });
+        env.await(() -> "route of the dead-letter topic", 20, () -> Env.hasRoute(dead));
+        env.awaitMessages(dead, 1);
         MessageQueue queue = Env.queues(dead).get(0);
         MessageExt letter = env.pull(env.group("pull")).pull(queue, "*", 0, 1).getMsgFoundList().get(0);
         Check.equal("bad0", new String(letter.getBody(), StandardCharsets.UTF_8), "body of the dead letter");

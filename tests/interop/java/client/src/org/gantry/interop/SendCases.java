@@ -184,13 +184,8 @@ final class SendCases {
 
     private static void createTopic(Env env) throws Exception {
         Compat.createTopic(Env.producer(), env.topic(), 7);
-        env.await(() -> "route of the created topic", 15, () -> {
-            try {
-                return Env.queues(env.topic()).size() == 7;
-            } catch (MQClientException e) {
-                return false;
-            }
-        });
+        env.await(() -> "route of the created topic", 15, () -> Env.hasRoute(env.topic()));
+        Check.equal(7, Env.queues(env.topic()).size(), "queues of the created topic");
         env.send(env.topic(), "TagA", "m", 14);
         env.awaitMessages(env.topic(), 14);
     }
