@@ -1,0 +1,93 @@
+#include "kernel/broker/java_hash.hpp"
+#include "kernel/broker/names.hpp"
+#include "kernel/broker/offsets.hpp"
+#include "kernel/broker/properties.hpp"
+#include "kernel/broker/tags.hpp"
+#include "kernel/broker/topics.hpp"
+
+#include <gtest/gtest.h>
+
+namespace gantry::broker {
+namespace {
+
+// Expected values from java.lang.String.hashCode.
+TEST(JavaHash, EqualsStringHashCode) {
+  EXPECT_EQ(java_hash(""), 0);
+  EXPECT_EQ(java_hash("TagA"), 2598919);
+  EXPECT_EQ(java_hash("polygenelubricants"), -2147483648LL);
+  EXPECT_EQ(java_hash("\xe4\xb8\xad\xe6\x96\x87"), 646394);  // two CJK characters
+  EXPECT_EQ(java_hash("\xf0\x9f\x98\x80"), 31 * 0xD83D + 0xDE00);  // a surrogate pair
+  EXPECT_EQ(java_hash("\xff"), 0xFFFD);
+  EXPECT_EQ(java_hash("\xe4\xb8"), 31 * 0xFFFD + 0xFFFD);
+}
+
+TEST(Tags, ExpressionsAreSplitAndTrimmed) {
+  TagSet tags;
+  EXPECT_TRUE(parse_tags("*", tags));
+  EXPECT_TRUE(tags.any);
+  EXPECT_TRUE(parse_tags("", tags));
+  EXPECT_TRUE(tags.any);
+  EXPECT_TRUE(parse_tags(" TagA ||TagB|| TagA", tags));
+  EXPECT_FALSE(tags.any);
+  EXPECT_EQ(tags.codes, (std::vector<std::int64_t>{2598919, 2598920}));
+  EXPECT_FALSE(parse_tags(" || ", tags));
+}
+
+TEST(Properties, FindsWhatTheBrokerNeeds) {
+  const PropertyScan scan = scan_properties("A\x01" "1\x02WAIT\x01" "false\x02TAGS\x01T\x02");
+  EXPECT_EQ(scan.tags, "T");
+  EXPECT_EQ(scan.before_wait, "A\x01" "1\x02");
+  EXPECT_EQ(scan.after_wait, "TAGS\x01T\x02");
+  EXPECT_FALSE(scan.delayed);
+  EXPECT_TRUE(scan_properties("DELAY\x01" "1").delayed);
+  EXPECT_TRUE(scan_properties("TRAN_MSG\x01true\x02").transaction);
+  EXPECT_TRUE(scan_properties("\x02\x02junk\x02=\x01\x02").tags.empty());
+  EXPECT_EQ(scan_properties("").before_wait, "");
+}
+
+TEST(Names, OnlyRocketMqsCharacters) {
+  EXPECT_TRUE(valid_name("%RETRY%a-b_c|D9", 127));
+  EXPECT_FALSE(valid_name("", 127));
+  EXPECT_FALSE(valid_name("a/b", 127));
+  EXPECT_FALSE(valid_name("a\n", 127));
+  EXPECT_FALSE(valid_name("aaaa", 3));
+}
+
+TEST(Rows, TopicSettingsComeBackAndDamageIsNamed) {
+  const TopicSettings settings{6, 3, 5, 1, 1};
+  const auto back = decode_settings(encode_settings(settings));
+  ASSERT_TRUE(back.ok());
+  EXPECT_TRUE(*back == settings);
+  EXPECT_FALSE(decode_settings("\x01xx").ok());
+  EXPECT_FALSE(decode_settings(std::string(21, '\x07')).ok());
+}
+
+TEST(Rows, OffsetsComeBackAndDamageIsNamed) {
+  const std::string key = encode_offset_key("group", "topic", 258);
+  const auto back = decode_offset(std::string_view(key).substr(7), encode_offset_value(1'000'000'000'000));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->group, "group");
+  EXPECT_EQ(back->topic, "topic");
+  EXPECT_EQ(back->queue_no, 258u);
+  EXPECT_EQ(back->offset, 1'000'000'000'000);
+  EXPECT_FALSE(decode_offset("group", "12345678").ok());
+  EXPECT_FALSE(decode_offset(std::string_view(key).substr(7), "1234").ok());
+}
+
+TEST(Offsets, OnlyChangedRowsAreDirty) {
+  Offsets offsets;
+  const OffsetKey key{1, 2, 3};
+  offsets.restore(key, 5);
+  EXPECT_FALSE(offsets.has_dirty());
+  offsets.set(key, 5);
+  EXPECT_FALSE(offsets.has_dirty());
+  offsets.set(key, 6);
+  offsets.set(key, 7);
+  EXPECT_EQ(offsets.take_dirty().size(), 1u);
+  EXPECT_FALSE(offsets.has_dirty());
+  offsets.mark_dirty(key);
+  EXPECT_TRUE(offsets.has_dirty());
+}
+
+}  // namespace
+}  // namespace gantry::broker
