@@ -65,20 +65,22 @@ class Registrar {
 
  private:
   friend class NameServerLink;
-  struct Tables;
+  struct Tools;
 
   void begin();
   void end();
+  void flush_changes();
+  // REGISTER_BROKER's body for the topics as they are now.
   [[nodiscard]] const std::string &body();
 
   const RegistrarOptions options_;
-  std::unique_ptr<Tables> tables_;
+  std::unique_ptr<Tools> tools_;
   std::vector<std::unique_ptr<NameServerLink>> links_;
   std::atomic<std::uint32_t> registered_{0};
-  std::atomic<bool> stopped_{false};
-  bool turn_end_queued_ = false;
-  // REGISTER_BROKER's body for the topics version it was made from, shared by all links.
-  std::string body_;
+  bool running_ = false;  // shard only, as are the next
+  bool flush_queued_ = false;
+  std::string body_;  // shared by all links
+  std::size_t body_topics_ = 0;
   gantry_topics_version body_version_{-1, -1};
 };
 
@@ -95,34 +97,38 @@ class NameServerLink {
 
  private:
   friend class Registrar;
-  enum class State : std::uint8_t { kWaiting, kConnecting, kOpen, kDrained };
+  enum class State : std::uint8_t { kIdle, kConnecting, kOpen, kDrained };
 
   void connect();
   void opened(gantry_conn conn);
-  void failed(const char *why);
-  void retry_later(std::int64_t delay_ms);
-  void request_registration();
+  void connect_failed(const char *why);
+  void stop();
+  void topics_changed();
+  void flush_changes();
   void send_registration();
+  void send_unregistration();
+  [[nodiscard]] bool send(std::int32_t code, std::string_view body, bool whole_identity);
   void answered(std::int32_t code, std::string_view remark);
   void set_registered(bool registered);
   void arm(std::int64_t delay_ms);
   void disarm();
   void on_timer();
+  [[nodiscard]] std::int64_t next_backoff_ms();
+  void complain(const std::string &text);
 
   Registrar &owner_;
   const std::string address_;
   const std::uint64_t user_data_;
-  State state_ = State::kWaiting;
+  State state_ = State::kIdle;
   bool registered_ = false;
+  bool ever_registered_ = false;
   bool dirty_ = false;       // topics changed since the registration in flight was made
-  bool was_registered_ = false;
+  bool in_flight_ = false;   // a registration waits for its answer
+  std::int32_t opaque_ = 0;  // of the latest request
   gantry_conn conn_ = 0;
   std::uint64_t timer_ = 0;
-  std::int32_t next_opaque_ = 0;
-  std::int32_t in_flight_ = -1;  // opaque of the unanswered registration
   std::int64_t backoff_ms_ = 0;
-  std::int64_t next_complaint_ns_ = 0;
-  std::uint32_t failures_ = 0;
+  std::int64_t next_complaint_ms_ = 0;
 };
 
 }  // namespace gantry::remoting
