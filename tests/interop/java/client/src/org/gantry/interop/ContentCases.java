@@ -20,7 +20,7 @@ final class ContentCases {
 
     private ContentCases() { }
 
-    static void add(Suite suite) {
+    static void add(Suite<Env> suite) {
         suite.add("content_compressed", 60, ContentCases::compressed);
         suite.add("content_properties_utf8", 60, ContentCases::properties);
         suite.add("content_message_fields", 60, ContentCases::fields);

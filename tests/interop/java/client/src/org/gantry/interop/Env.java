@@ -1,13 +1,8 @@
 package org.gantry.interop;
 
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
@@ -19,32 +14,13 @@ import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageQueue;
 
 /** What one case works with: names of its own, clients that are shut down when it ends, and waiting. */
-final class Env {
-    static final String NAMESRV_ADDR = System.getenv("NAMESRV_ADDR");
-    /** Distinguishes this run's topics and groups from those of earlier runs against the same broker. */
-    private static final String RUN = Long.toString(System.currentTimeMillis() / 100 % 100_000_000L, 36);
-
+final class Env extends CaseEnv {
     private static DefaultMQProducer shared;
 
-    private final String name;
-    private final Deque<Runnable> closers = new ArrayDeque<>();
-    private volatile String waiting;
     private int producers;
 
     Env(String name) {
-        this.name = name;
-    }
-
-    String topic() {
-        return "it_" + RUN + "_" + name;
-    }
-
-    String topic(String part) {
-        return topic() + "_" + part;
-    }
-
-    String group(String part) {
-        return "g_" + RUN + "_" + name + "_" + part;
+        super(name);
     }
 
     /** The producer that all cases share. A failed send is reported, never retried, so a duplicate is the broker's. */
@@ -76,7 +52,7 @@ final class Env {
 
     DefaultMQProducer start(DefaultMQProducer producer) throws MQClientException {
         producer.start();
-        closers.push(producer::shutdown);
+        onClose(producer::shutdown);
         return producer;
     }
 
@@ -96,7 +72,7 @@ final class Env {
 
     DefaultMQPushConsumer start(DefaultMQPushConsumer consumer) throws MQClientException {
         consumer.start();
-        closers.push(consumer::shutdown);
+        onClose(consumer::shutdown);
         return consumer;
     }
 
@@ -111,33 +87,8 @@ final class Env {
     DefaultMQPullConsumer pull(String group) throws MQClientException {
         DefaultMQPullConsumer consumer = new DefaultMQPullConsumer(group);
         consumer.start();
-        closers.push(consumer::shutdown);
+        onClose(consumer::shutdown);
         return consumer;
-    }
-
-    void onClose(Runnable closer) {
-        closers.push(closer);
-    }
-
-    /** Polls until `condition` holds. `what` may be evaluated for the failure's text. */
-    void await(Supplier<String> what, int deadlineS, Condition condition) throws Exception {
-        waiting = what.get();
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(deadlineS);
-        while (!condition.holds()) {
-            if (System.nanoTime() > end) {
-                throw new CheckFailed("after " + deadlineS + " s: " + what.get());
-            }
-            Thread.sleep(20);
-        }
-        waiting = null;
-    }
-
-    interface Condition {
-        boolean holds() throws Exception;
-    }
-
-    String waitingFor() {
-        return waiting == null ? "" : ", waiting for: " + waiting;
     }
 
     /** Makes the broker create `topic` by a first message (which Inbox ignores), waits until both are visible. */
@@ -191,28 +142,5 @@ final class Env {
 
     static Message message(String topic, String tags, String body) {
         return new Message(topic, tags, body.getBytes(StandardCharsets.UTF_8));
-    }
-
-    /** Shuts the case's clients down, the newest first and all at once per kind of wait: a shutdown may take seconds. */
-    void close() {
-        CountDownLatch done = new CountDownLatch(closers.size());
-        for (Runnable closer : closers) {
-            Thread thread = new Thread(() -> {
-                try {
-                    closer.run();
-                } catch (RuntimeException ignored) {
-                    // A client that a case has shut down itself.
-                } finally {
-                    done.countDown();
-                }
-            });
-            thread.setDaemon(true);
-            thread.start();
-        }
-        try {
-            done.await(20, TimeUnit.SECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
     }
 }

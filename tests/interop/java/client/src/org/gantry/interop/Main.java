@@ -13,7 +13,7 @@ public final class Main {
             System.err.println("NAMESRV_ADDR is not set: host:port of the name server to test");
             System.exit(2);
         }
-        Suite suite = new Suite();
+        Suite<Env> suite = new Suite<>(Env::new);
         RetryCases.add(suite);
         OrderCases.add(suite);
         PushCases.add(suite);
@@ -21,7 +21,7 @@ public final class Main {
         ManyCases.add(suite);
         OffsetCases.add(suite);
         SendCases.add(suite);
-        int code = suite.run(System.getenv("INTEROP_ONLY"), System.getenv("INTEROP_SKIP"), number("INTEROP_WIDTH", 16));
+        int code = suite.run();
         Env.closeShared();
         System.exit(code);
     }

@@ -18,7 +18,7 @@ final class ManyCases {
 
     private ManyCases() { }
 
-    static void add(Suite suite) {
+    static void add(Suite<Env> suite) {
         suite.addAlone("many_threads", 60 + Main.number("INTEROP_MANY", 2_000) / 50, ManyCases::manyThreads);
     }
 

@@ -22,7 +22,7 @@ final class OffsetCases {
 
     private OffsetCases() { }
 
-    static void add(Suite suite) {
+    static void add(Suite<Env> suite) {
         suite.add("from_where_clustering", 60, OffsetCases::clusteringStart);
         suite.add("from_where_broadcasting", 60, OffsetCases::broadcastingStart);
         suite.add("offsets_min_max_by_time", 45, OffsetCases::minMaxByTime);
@@ -161,9 +161,9 @@ final class OffsetCases {
         expect(pull.pull(empty, "*", 0, 32), PullStatus.NO_NEW_MSG, 0, "a pull from an empty queue");
         expect(pull.pull(empty, "*", 9, 32), PullStatus.OFFSET_ILLEGAL, 0, "a pull beyond an empty queue");
         MessageQueue beyond = new MessageQueue(env.topic(), queue.getBrokerName(), 77);
-        Check.brokerRefuses(1, "a pull from a queue that does not exist", () -> pull.pull(beyond, "*", 0, 32));
+        Refusal.byBroker(1, "a pull from a queue that does not exist", () -> pull.pull(beyond, "*", 0, 32));
         MessageQueue unknown = new MessageQueue(env.topic("unknown"), queue.getBrokerName(), 0);
-        Check.brokerRefuses(17, "a pull from a topic that does not exist", () -> pull.pull(unknown, "*", 0, 32));
+        Refusal.byBroker(17, "a pull from a topic that does not exist", () -> pull.pull(unknown, "*", 0, 32));
     }
 
     private static boolean isEmpty(MessageQueue queue) {

@@ -19,7 +19,7 @@ final class OrderCases {
 
     private OrderCases() { }
 
-    static void add(Suite suite) {
+    static void add(Suite<Env> suite) {
         suite.add("orderly_members_change", 150, OrderCases::membersChange);
         suite.add("orderly_suspend_repeats_in_order", 60, OrderCases::suspend);
     }

@@ -13,7 +13,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 final class PushCases {
     private PushCases() { }
 
-    static void add(Suite suite) {
+    static void add(Suite<Env> suite) {
         suite.add("push_group_membership", 150, PushCases::membership);
         suite.add("push_clustering", 60, PushCases::clustering);
         suite.add("push_broadcasting", 60, PushCases::broadcasting);

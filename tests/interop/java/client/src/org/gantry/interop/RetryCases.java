@@ -18,7 +18,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 final class RetryCases {
     private RetryCases() { }
 
-    static void add(Suite suite) {
+    static void add(Suite<Env> suite) {
         suite.add("retry_later_then_dead_letter", 120, RetryCases::retryThenDead);
         suite.add("delay_level", 60, RetryCases::delay);
         suite.add("transaction_commit_and_rollback", 60, RetryCases::transaction);

@@ -36,7 +36,7 @@ final class SendCases {
 
     private SendCases() { }
 
-    static void add(Suite suite) {
+    static void add(Suite<Env> suite) {
         suite.add("send_sync", 30, SendCases::sync);
         suite.add("send_async", 30, SendCases::async);
         suite.add("send_oneway", 30, SendCases::oneway);
@@ -158,7 +158,7 @@ final class SendCases {
         }
         env.await(() -> "20 messages more in the chosen queue", 10, () -> Env.producer().maxOffset(queue) == before + 20);
         MessageQueue beyond = new MessageQueue(env.topic(), queue.getBrokerName(), 99);
-        Check.brokerRefuses(1, "a queue id beyond the topic's queues",
+        Refusal.byBroker(1, "a queue id beyond the topic's queues",
             () -> Env.producer().send(Env.message(env.topic(), "", "lost"), beyond));
     }
 
@@ -178,7 +178,7 @@ final class SendCases {
             Check.that(e.getResponseCode() == NOT_FOUND_TOPIC || e.getResponseCode() == TOPIC_NOT_EXIST, "refused with " + e);
         }
         MessageQueue queue = new MessageQueue(unknown, known.getMessageQueue().getBrokerName(), 0);
-        Check.brokerRefuses(TOPIC_NOT_EXIST, "a send to a queue of an unknown topic",
+        Refusal.byBroker(TOPIC_NOT_EXIST, "a send to a queue of an unknown topic",
             () -> producer.send(Env.message(unknown, "", "nowhere"), queue));
     }
 
@@ -208,7 +208,7 @@ final class SendCases {
             Check.equal(PullStatus.FOUND, got.getPullStatus(), "pull of " + size + " bytes");
             Check.that(Arrays.equals(body, got.getMsgFoundList().get(0).getBody()), "a body of " + size + " bytes came back changed");
         }
-        Check.clientRefuses("the message body", "an empty body", () -> producer.send(new Message(env.topic(), "", new byte[0])));
+        Refusal.byClient("the message body", "an empty body", () -> producer.send(new Message(env.topic(), "", new byte[0])));
     }
 
     /** Above the limit the broker itself refuses with MESSAGE_ILLEGAL, stores nothing and the connection stays usable. */
@@ -220,11 +220,11 @@ final class SendCases {
         env.start(producer);
         byte[] body = new byte[MAX_BODY + 1];
         new Random(8).nextBytes(body);
-        Check.brokerRefuses(MESSAGE_ILLEGAL, "4 MiB + 1 byte", () -> producer.send(new Message(env.topic(), "", body)));
-        Check.brokerRefuses(MESSAGE_ILLEGAL, "8 MiB", () -> producer.send(new Message(env.topic(), "", new byte[2 * MAX_BODY])));
+        Refusal.byBroker(MESSAGE_ILLEGAL, "4 MiB + 1 byte", () -> producer.send(new Message(env.topic(), "", body)));
+        Refusal.byBroker(MESSAGE_ILLEGAL, "8 MiB", () -> producer.send(new Message(env.topic(), "", new byte[2 * MAX_BODY])));
         Message properties = new Message(env.topic(), "", new byte[1]);
         properties.putUserProperty("long", "x".repeat(40_000));
-        Check.brokerRefuses(MESSAGE_ILLEGAL, "properties above 32,767 bytes", () -> producer.send(properties));
+        Refusal.byBroker(MESSAGE_ILLEGAL, "properties above 32,767 bytes", () -> producer.send(properties));
         env.awaitMessages(env.topic(), 1);
         Check.equal(SendStatus.SEND_OK, producer.send(new Message(env.topic(), "", new byte[1])).getSendStatus(), "the next send");
     }

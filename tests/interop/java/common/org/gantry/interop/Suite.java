@@ -9,50 +9,58 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
  * Runs cases side by side in one JVM and prints one line for each. Clients mostly wait (for polls, rebalancing,
  * timers), so many cases at once cost little; those that load the machine run alone at the end.
  */
-final class Suite {
-    interface Body {
-        void run(Env env) throws Exception;
+final class Suite<E extends CaseEnv> {
+    interface Body<E> {
+        void run(E env) throws Exception;
     }
 
-    private record Case(String name, int deadlineS, boolean alone, Body body) { }
+    private record Case<E>(String name, int deadlineS, boolean alone, Body<E> body) { }
 
-    private final List<Case> cases = new ArrayList<>();
+    private final Function<String, E> environments;
+    private final List<Case<E>> cases = new ArrayList<>();
     private final AtomicInteger passed = new AtomicInteger();
     private final AtomicInteger failed = new AtomicInteger();
 
+    /** `environments` makes what a case of a given name works with. */
+    Suite(Function<String, E> environments) {
+        this.environments = environments;
+    }
+
     /** Adds a case that may run beside others. The deadline counts from its own start. */
-    void add(String name, int deadlineS, Body body) {
-        cases.add(new Case(name, deadlineS, false, body));
+    void add(String name, int deadlineS, Body<E> body) {
+        cases.add(new Case<>(name, deadlineS, false, body));
     }
 
     /** Adds a case that has the JVM to itself. */
-    void addAlone(String name, int deadlineS, Body body) {
-        cases.add(new Case(name, deadlineS, true, body));
+    void addAlone(String name, int deadlineS, Body<E> body) {
+        cases.add(new Case<>(name, deadlineS, true, body));
     }
 
     /**
-     * Runs the cases whose whole name matches `only` and not `skip` (null: no restriction), `width` at a time.
-     * Returns the process's exit code: 0 when at least one ran and none failed.
+     * Runs the cases, INTEROP_WIDTH (environment, default 16) at a time. INTEROP_ONLY and INTEROP_SKIP are regular
+     * expressions for whole case names. Returns the process's exit code: 0 when at least one ran and none failed.
      */
-    int run(String only, String skip, int width) throws InterruptedException {
-        Pattern include = Pattern.compile(only == null ? ".*" : only);
-        Pattern exclude = Pattern.compile(skip == null ? "(?!)" : skip);
+    int run() throws InterruptedException {
+        Pattern include = Pattern.compile(text("INTEROP_ONLY", ".*"));
+        Pattern exclude = Pattern.compile(text("INTEROP_SKIP", "(?!)"));
+        int width = Integer.parseInt(text("INTEROP_WIDTH", "16"));
         cases.removeIf(c -> !include.matcher(c.name).matches() || exclude.matcher(c.name).matches());
         ExecutorService lanes = Executors.newFixedThreadPool(width, Suite::daemon);
-        for (Case c : cases) {
+        for (Case<E> c : cases) {
             if (!c.alone) {
                 lanes.submit(() -> runOne(c));
             }
         }
         lanes.shutdown();
         lanes.awaitTermination(1, TimeUnit.HOURS);
-        for (Case c : cases) {
+        for (Case<E> c : cases) {
             if (c.alone) {
                 runOne(c);
             }
@@ -61,9 +69,14 @@ final class Suite {
         return passed.get() > 0 && failed.get() == 0 ? 0 : 1;
     }
 
-    private void runOne(Case c) {
+    private static String text(String variable, String otherwise) {
+        String text = System.getenv(variable);
+        return text == null || text.isEmpty() ? otherwise : text;
+    }
+
+    private void runOne(Case<E> c) {
         long started = System.nanoTime();
-        Env env = new Env(c.name);
+        E env = environments.apply(c.name);
         ExecutorService lane = Executors.newSingleThreadExecutor(Suite::daemon);
         Future<?> future = lane.submit(() -> {
             c.body.run(env);
