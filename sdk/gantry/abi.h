@@ -228,6 +228,9 @@ typedef struct gantry_component { /* one thing the .so can do; constant, lives a
   int32_t (*start)(void *self, gantry_error *err) GANTRY_NOEXCEPT;
   void (*stop)(void *self) GANTRY_NOEXCEPT;
   void (*destroy)(void *self) GANTRY_NOEXCEPT;
+  /* May be NULL. OK once a started instance is fully in service (a broker is registered with its name servers), PENDING until then; asked
+   * a few times before the start banner is printed. [thread: control] [blocking: never] [owns: nothing] [phase: started] */
+  int32_t (*ready)(void *self) GANTRY_NOEXCEPT;
 } gantry_component;
 
 typedef struct gantry_plugin { /* exported as `const gantry_plugin gantry_plugin_v1` */
@@ -238,7 +241,7 @@ typedef struct gantry_plugin { /* exported as `const gantry_plugin gantry_plugin
 } gantry_plugin;
 
 GANTRY_STATIC_ASSERT(sizeof(gantry_config_key) == 56, "layout");
-GANTRY_STATIC_ASSERT(sizeof(gantry_component) == 88, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_component) == 96, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_plugin) == 56, "layout");
 
 GANTRY_EXTERN_C_END

@@ -1,0 +1,83 @@
+#include "kernel/cli/command_line.hpp"
+
+#include "kernel/cli/inspect.hpp"
+#include "kernel/cli/messages.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace gantry::cli {
+
+namespace {
+
+void add_run_options(CLI::App &command, RunOptions &options) {
+  command.add_option("-c,--config", options.config_file, "broker.toml; without it the built-in configuration on loopback");
+  command.add_option("-D,--define", options.definitions, "set one key: section.key=value (repeatable)")->allow_extra_args(false);
+}
+
+void add_send(CLI::App &app, SendOptions &options) {
+  CLI::App *send = app.add_subcommand("send", "send messages");
+  send->add_option("-t,--topic", options.topic, "topic; made when it does not exist and the broker allows it")->required();
+  send->add_option("-n,--nameserver", options.nameserver, "name server, host:port")->envname("NAMESRV_ADDR")->capture_default_str();
+  send->add_option("--tag", options.tag, "tag of the messages");
+  send->add_option("--keys", options.keys, "keys, blank separated");
+  send->add_flag("--json", options.json, "one JSON object per message");
+  send->add_option("body", options.bodies, "bodies, one message each; '-' sends each line of standard input")->required();
+}
+
+void add_consume(CLI::App &app, ConsumeOptions &options) {
+  CLI::App *consume = app.add_subcommand("consume", "print messages as they arrive");
+  consume->add_option("-t,--topic", options.topic, "topic")->required();
+  consume->add_option("-n,--nameserver", options.nameserver, "name server, host:port")->envname("NAMESRV_ADDR")->capture_default_str();
+  consume->add_option("-g,--group", options.group, "consumer group whose offsets are used")->capture_default_str();
+  consume->add_option("--tags", options.tags, "tag filter: * or 'a || b'")->capture_default_str();
+  consume->add_option("--from", options.from, "where to begin")->check(CLI::IsMember({"committed", "first", "last"}))->capture_default_str();
+  consume->add_option("--count", options.count, "stop after so many messages; 0 goes on until Ctrl-C")->capture_default_str();
+  consume->add_option("--wait-ms", options.wait_ms, "stop when nothing came for so long; 0 waits for ever")->capture_default_str();
+  consume->add_flag("--json", options.json, "one JSON object per message");
+}
+
+}  // namespace
+
+int run_command(int argc, char **argv, const std::function<int(const RunOptions &)> &run) {
+  CLI::App app("Gantry: a message broker for RocketMQ clients", "gantry");
+  app.set_version_flag("--version", std::string("gantry ") + GANTRY_VERSION);
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "help of all commands");
+
+  RunOptions run_options;
+  CLI::App *run_command = app.add_subcommand("run", "start the server");
+  add_run_options(*run_command, run_options);
+
+  SendOptions send_options;
+  add_send(app, send_options);
+  ConsumeOptions consume_options;
+  add_consume(app, consume_options);
+
+  CLI::App *config = app.add_subcommand("config", "look at configurations");
+  config->require_subcommand(1);
+  RunOptions check_options;
+  CLI::App *check = config->add_subcommand("check", "report everything that is wrong with a configuration");
+  check->add_option("file", check_options.config_file, "broker.toml; without it the built-in configuration");
+  check->add_option("-D,--define", check_options.definitions, "set one key: section.key=value (repeatable)")->allow_extra_args(false);
+  CLI::App *show_default = config->add_subcommand("default", "print the built-in configuration");
+
+  CLI::App *plugin = app.add_subcommand("plugin", "look at plugins");
+  plugin->require_subcommand(1);
+  CLI::App *list = plugin->add_subcommand("list", "plugins found, read without running their code");
+  bool list_json = false;
+  list->add_flag("--json", list_json, "JSON instead of a table");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  if (app.got_subcommand("run")) return run(run_options);
+  if (app.got_subcommand("send")) return send_messages(send_options);
+  if (app.got_subcommand("consume")) return consume_messages(consume_options);
+  if (check->parsed()) return check_config(check_options);
+  if (show_default->parsed()) return print_default_config();
+  return list_plugins(list_json);
+}
+
+}  // namespace gantry::cli

@@ -1,0 +1,97 @@
+#include "kernel/cli/inspect.hpp"
+
+#include "kernel/plugin/plugin_host.hpp"
+
+#include <gantry/draft/protocol.h>
+#include <gantry/draft/store.h>
+
+#include <boost/json.hpp>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+
+namespace gantry::cli {
+
+Result<config::Document> load_document(const RunOptions &options) {
+  std::vector<config::Override> overrides = config::environment_overrides(environ);
+  for (const std::string &definition : options.definitions) {
+    auto parsed = config::flag_override(definition);
+    if (!parsed) return std::move(parsed.error());
+    overrides.push_back(std::move(*parsed));
+  }
+  if (options.config_file.empty()) return config::Document::parse(config::default_config_text(), std::string(config::kDefaultConfigOrigin), overrides);
+  return config::Document::parse_file(options.config_file, overrides);
+}
+
+namespace {
+
+// Loads the plugins a document names and binds their keys, so that the check covers those too.
+void bind_all(config::Document &document) {
+  plugin::PluginHost plugins(plugin::search_dirs(document.broker().plugin_dirs));
+  const auto component = [&](const std::string &name, const char *interface_id, const std::string &wanted) -> Result<const gantry_component *> {
+    auto library = plugins.load(name);
+    if (!library) return std::move(library.error());
+    return (*library)->component(interface_id, wanted);
+  };
+  if (document.has_store()) {
+    auto store = component(document.store().plugin, GANTRY_STORE_ID, {});
+    if (store)
+      (void)document.bind_store(**store);
+    else
+      document.report_store("plugin", store.error().text);
+  }
+  for (std::size_t i = 0; i < document.protocols().size(); ++i) {
+    auto protocol = component(document.protocols()[i].plugin, GANTRY_PROTOCOL_ID, document.protocols()[i].component);
+    if (protocol)
+      (void)document.bind_protocol(i, **protocol);
+    else
+      document.report_protocol(i, "plugin", protocol.error().text);
+  }
+}
+
+}  // namespace
+
+int check_config(const RunOptions &options) {
+  auto document = load_document(options);
+  if (!document) {
+    std::fprintf(stderr, "gantry: %s\n", document.error().text.c_str());
+    return kExitFailed;
+  }
+  bind_all(*document);
+  if (!document->ok()) {
+    std::fputs(config::render(document->problems()).c_str(), stderr);
+    std::fprintf(stderr, "%zu problem(s)\n", document->problems().size());
+    return kExitFailed;
+  }
+  std::cout << (options.config_file.empty() ? "the built-in configuration" : options.config_file) << " is good\n";
+  return 0;
+}
+
+int print_default_config() {
+  std::cout << config::default_config_text();
+  return 0;
+}
+
+int list_plugins(bool json) {
+  const plugin::PluginHost plugins(plugin::search_dirs({}));
+  if (json) {
+    boost::json::array rows;
+    for (const plugin::PluginInfo &p : plugins.list()) {
+      boost::json::array interfaces;
+      for (const std::string &id : p.interfaces) interfaces.emplace_back(id);
+      rows.push_back(boost::json::object{{"name", p.name}, {"id", p.id}, {"version", p.version}, {"sdk", p.sdk_version}, {"path", p.path}, {"interfaces", interfaces}, {"state", plugin::to_text(p.state)}, {"refusal", p.refusal}});
+    }
+    std::cout << boost::json::serialize(boost::json::object{{"schema", 1}, {"plugins", rows}}) << "\n";
+    return 0;
+  }
+  for (const plugin::PluginInfo &p : plugins.list()) {
+    std::printf("%-20s %-9s %-8s %s\n", p.name.c_str(), p.version.c_str(), std::string(plugin::to_text(p.state)).c_str(), p.path.c_str());
+    for (const std::string &id : p.interfaces) std::printf("%20s offers %s\n", "", id.c_str());
+    if (!p.refusal.empty()) std::printf("%20s refused: %s\n", "", p.refusal.c_str());
+  }
+  return 0;
+}
+
+}  // namespace gantry::cli

@@ -1,0 +1,88 @@
+// A running Gantry: plugins, shards, broker and listeners put together, started in order and stopped in reverse.
+#pragma once
+
+#include "kernel/broker/broker.hpp"
+#include "kernel/config/document.hpp"
+#include "kernel/io/shard_set.hpp"
+#include "kernel/plugin/instance.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace gantry {
+
+// The folder of messages belongs to one process at a time.
+class DataDirLock {
+ public:
+  // Makes the folder when it is missing. EXISTS names the process that holds it.
+  [[nodiscard]] static Result<DataDirLock> take(const std::string &data_dir);
+  DataDirLock() = default;
+  DataDirLock(DataDirLock &&other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  DataDirLock &operator=(DataDirLock &&other) noexcept;
+  DataDirLock(const DataDirLock &) = delete;
+  DataDirLock &operator=(const DataDirLock &) = delete;
+  ~DataDirLock();
+
+ private:
+  int fd_ = -1;
+};
+
+class Server : private broker::EventSink {
+ public:
+  // The document has been bound to nothing yet; the plugins it names are loaded through `plugins`. Both outlive the server.
+  Server(config::Document &document, plugin::PluginHost &plugins) : document_(document), plugins_(plugins) {}
+  ~Server() override;
+  Server(const Server &) = delete;
+  Server &operator=(const Server &) = delete;
+
+  // Everything up to open listeners. On an error whatever is up is taken down again and the error names the step.
+  // INVALID with the rendered problems when the configuration or a plugin is refused; then nothing was started.
+  [[nodiscard]] Result<void> start();
+  // Stops accepting, lets replies and parked pulls leave, stops plugins and shards. At most about drain_timeout. Idempotent.
+  void stop();
+  [[nodiscard]] Result<void> reload_tls() { return io_->reload_tls(); }
+
+  // What the start banner says. `command`: how the user called the program.
+  [[nodiscard]] std::string banner(const std::string &command, std::int64_t start_ms) const;
+
+ private:
+  struct Protocol {
+    plugin::Instance *instance = nullptr;
+    std::string plugin_name;
+    io::ListenerInfo listener;
+  };
+  struct Used {  // for the banner
+    std::string id, version, path;
+  };
+
+  [[nodiscard]] Result<void> bring_up();
+  [[nodiscard]] Result<void> load_plugins();
+  [[nodiscard]] const gantry_component *component_of(const std::string &plugin, const char *interface_id, const std::string &name, Error *why);
+  void wait_until_ready();
+  [[nodiscard]] Result<void> make_store_and_broker();
+  [[nodiscard]] Result<void> make_protocols();
+  [[nodiscard]] Result<void> listen();
+  void to_conn(gantry_conn conn, const gantry_event &event) override { io_->send_event(conn, event); }
+  void to_all(const gantry_event &event) override { io_->send_event_to_all(event); }
+
+  config::Document &document_;
+  plugin::PluginHost &plugins_;
+  ServiceTables tables_;
+  DataDirLock lock_;
+  std::unique_ptr<io::ShardSet> io_;
+  const gantry_component *store_component_ = nullptr;
+  std::vector<const gantry_component *> protocol_components_;
+  std::shared_ptr<const gantry_config> store_config_;
+  std::vector<std::shared_ptr<const gantry_config>> protocol_configs_;
+  HostContext broker_host_;
+  plugin::Instance *store_ = nullptr;
+  plugin::InstanceSet instances_;
+  std::unique_ptr<broker::Broker> broker_;
+  std::vector<Protocol> protocols_;
+  std::vector<Used> used_;
+  bool stopped_ = true;
+};
+
+}  // namespace gantry
