@@ -72,19 +72,22 @@ void stats(void *self, gantry_store_stats *out) noexcept { of(self).stats(out); 
 
 constexpr gantry_store_v1 kTable{open, queue_open, append, read, read_at, queue_stat, seek_time, meta_write, sync, queue_drop, stats};
 
-constexpr gantry_component kComponent{sizeof(gantry_component),
-                                      0,
-                                      GANTRY_STORE_ID,
-                                      "memory",
-                                      "Keeps everything in memory and nothing over a restart",
-                                      &kTable,
-                                      kKeys,
-                                      sizeof kKeys / sizeof kKeys[0],
-                                      0,
-                                      create,
-                                      start,
-                                      stop,
-                                      destroy};
+constexpr gantry_component make_component() {
+  gantry_component component{};
+  component.size = sizeof component;
+  component.interface_id = GANTRY_STORE_ID;
+  component.name = "memory";
+  component.doc = "Keeps everything in memory and nothing over a restart";
+  component.vtable = &kTable;
+  component.keys = kKeys;
+  component.n_keys = sizeof kKeys / sizeof kKeys[0];
+  component.create = create;
+  component.start = start;
+  component.stop = stop;
+  component.destroy = destroy;
+  return component;
+}
+constexpr gantry_component kComponent = make_component();
 constexpr const gantry_component *kComponents[] = {&kComponent};
 
 GANTRY_MANIFEST("gantry.memory-store", GANTRY_SDK_VERSION, GANTRY_STORE_ID)

@@ -154,6 +154,11 @@ void FakeHost::stop_shards() {
   threads_.clear();
 }
 
+void FakeHost::start_wall_at(std::int64_t wall_ms) {
+  wall_shift_ms_ = wall_ms - real_wall_ms();
+  for (const auto &each : loops_) each->coarse_ms = wall_ms;
+}
+
 void FakeHost::freeze_clock(std::int64_t wall_ms) {
   frozen_wall_ms_ = wall_ms;
   if (!frozen_) frozen_mono_ns_ = real_mono_ns();
@@ -171,7 +176,7 @@ void FakeHost::advance_ms(std::int64_t ms) {
   }
 }
 
-std::int64_t FakeHost::wall_ms() const { return frozen_ ? frozen_wall_ms_.load() : real_wall_ms(); }
+std::int64_t FakeHost::wall_ms() const { return frozen_ ? frozen_wall_ms_.load() : real_wall_ms() + wall_shift_ms_; }
 std::int64_t FakeHost::mono_ns() const { return frozen_ ? frozen_mono_ns_.load() : real_mono_ns(); }
 
 std::vector<std::string> FakeHost::log_lines() const {

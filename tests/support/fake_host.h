@@ -48,7 +48,8 @@ class FakeHost {
   void stop_shards();
   [[nodiscard]] bool stopped() const { return stopping_; }
 
-  // ---- clock: real time until frozen
+  // ---- clock: real time until told otherwise
+  void start_wall_at(std::int64_t wall_ms);  // the wall clock runs on from there
   void freeze_clock(std::int64_t wall_ms);
   void advance_ms(std::int64_t ms);  // only when frozen; moves wall and monotonic clock, timers become due
   [[nodiscard]] bool clock_frozen() const { return frozen_; }
@@ -90,6 +91,7 @@ class FakeHost {
   std::atomic<bool> stopping_{false};
 
   std::atomic<bool> frozen_{false};
+  std::atomic<std::int64_t> wall_shift_ms_{0};
   std::atomic<std::int64_t> frozen_wall_ms_{0}, frozen_mono_ns_{0};
 
   mutable std::mutex mutex_;  // everything below

@@ -14,6 +14,10 @@ constexpr std::uint16_t kFixQueueOff = 20, kFixPhysOff = 28, kFixStoreMs = 56;
 // Bytes of the layout before the body.
 constexpr std::size_t kRecordHeadBytes = 88;
 
+// Store time of messages that do not name one, and where tests that keep much data start the host's wall clock: retention of a
+// store must not take the test's records away.
+constexpr std::int64_t kTestWallMs = 1700000000000;
+
 // One stored message (version 1, all hosts IPv4 zero, no properties) with a right body CRC and zeros at the three fix positions.
 // Source of the layout: RocketMQ's message store format. topic: at most 127 bytes.
 [[nodiscard]] std::string make_record(std::string_view topic, std::uint32_t queue_no, std::string_view body);
@@ -29,7 +33,7 @@ constexpr std::size_t kRecordHeadBytes = 88;
 struct Message {
   std::string bytes;
   std::vector<gantry_link> links;
-  std::int64_t store_ms = 1700000000000;
+  std::int64_t store_ms = kTestWallMs;
   std::uint32_t durability = GANTRY_DURABILITY_DEFAULT;
   std::vector<std::uint64_t> key_hashes{};
   std::vector<std::size_t> cuts{};  // ends of spans within bytes; the last span ends at its end

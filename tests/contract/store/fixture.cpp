@@ -55,6 +55,7 @@ void StoreContract::TearDown() {
 void StoreContract::start(std::uint32_t shards, LoopMode mode) {
   close();
   host_ = std::make_unique<FakeHost>(shards, mode);
+  host_->start_wall_at(kTestWallMs);
   store_ = make_store(*host_);
   ASSERT_EQ(store_->open(dir(), default_level()), GANTRY_OK) << store_->error().text;
   EXPECT_EQ(store_->sink_faults(), "");

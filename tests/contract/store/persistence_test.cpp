@@ -23,6 +23,7 @@ class Persistence : public StoreContract {
     const pid_t child = ::fork();
     if (child == 0) {
       FakeHost own;
+      own.start_wall_at(kTestWallMs);
       auto victim = make_store(own);
       std::string said = "open failed: ";
       if (victim->open(dir(), default_level()) == GANTRY_OK) {
@@ -57,7 +58,7 @@ struct Content {
   static std::string topic(std::size_t q) { return q == 0 ? "%RETRY%g" : "T" + std::to_string(q); }
   static std::string body(std::size_t i) { return filled(i * 7919 % 16000, i); }
   static std::int64_t tag(std::size_t i) { return static_cast<std::int64_t>(i % 5) - 2; }
-  static std::int64_t store_ms(std::size_t i) { return 1700000000000 + static_cast<std::int64_t>(i) * 3; }
+  static std::int64_t store_ms(std::size_t i) { return kTestWallMs + static_cast<std::int64_t>(i) * 3; }
 
   static void write(StoreInstance &store, std::uint32_t level = GANTRY_DURABILITY_DEFAULT) {
     std::vector<Message> messages;

@@ -69,7 +69,7 @@ TEST_F(ReadAt, ABodyThatLooksLikeARecordIsNotFound) {
   for (int attempt = 0; attempt < 50 && !predicted; ++attempt) {
     const std::int64_t guess = last + stride;
     const std::int64_t forged_at = guess + static_cast<std::int64_t>(kRecordHeadBytes);
-    const Message m = append_one(store(), message(queue, with_fixes(inner, 0, forged_at, 1700000000000)));
+    const Message m = append_one(store(), message(queue, with_fixes(inner, 0, forged_at, kTestWallMs)));
     predicted = m.phys_pos == guess;
     stride = m.phys_pos - last;
     last = m.phys_pos;

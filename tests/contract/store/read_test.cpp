@@ -13,7 +13,7 @@ TEST_F(Read, AResultNamesEachRecordsPlaceTagAndBounds) {
   std::vector<Message> messages;
   for (int i = 0; i < 10; ++i) {
     messages.push_back(message(queue, "body " + std::to_string(i), -i * 1000000007LL));
-    messages.back().store_ms = 1700000000000 + i;
+    messages.back().store_ms = kTestWallMs + i;
   }
   append_all(store(), messages);
   const ReadResult got = store().read(queue, 4);

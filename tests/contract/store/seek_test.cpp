@@ -77,7 +77,7 @@ TEST_F(Seek, OtherQueuesDoNotDisturb) {
 
 TEST_F(Seek, OldDataIsSearchedToo) {
   std::vector<std::int64_t> times;
-  for (int i = 0; i < 1200; ++i) times.push_back(1700000000000 + i / 2 * 100);
+  for (int i = 0; i < 1200; ++i) times.push_back(kTestWallMs + i / 2 * 100);
   const gantry_queue queue = filled_at("A", times, 16000);
   for (const int i : {0, 1, 2, 77, 300, 301, 600, 1000, 1198, 1199}) {
     const std::int64_t ms = times[static_cast<std::size_t>(i)];
