@@ -18,18 +18,16 @@ namespace {
 // How long a listener may take to be fully in service (a broker registers with its name servers) before the banner is printed anyway.
 constexpr int kReadyTimeoutMs = 2'000;
 
-void log_io(std::int32_t level, std::string_view text) noexcept { log_write(static_cast<LogLevel>(level), "io", text); }
-
 io::TlsMode tls_mode(config::TlsMode mode) {
   switch (mode) {
     case config::TlsMode::kOff:
-      return io::TlsMode::off;
+      return io::TlsMode::kOff;
     case config::TlsMode::kOptional:
-      return io::TlsMode::optional;
+      return io::TlsMode::kOptional;
     case config::TlsMode::kRequired:
-      return io::TlsMode::required;
+      return io::TlsMode::kRequired;
   }
-  return io::TlsMode::off;
+  return io::TlsMode::kOff;
 }
 
 broker::BrokerOptions broker_options(const config::Document &document) {
@@ -67,7 +65,6 @@ Result<void> Server::bring_up() {
 
   io::IoOptions options;
   options.shard_count = document_.broker().shards;
-  options.log = log_io;
   auto shards = io::ShardSet::create(options);
   if (!shards) return std::move(shards.error()).in("start shards");
   io_ = std::move(*shards);

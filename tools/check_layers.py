@@ -62,7 +62,7 @@ def target(root, path, quote, name):
         resolved = (root / candidate).resolve()
         if resolved.is_file() and resolved.is_relative_to(root):
             parts = resolved.relative_to(root).parts
-            return "plugins/" + parts[1] if parts[0] == "plugins" else ("sdk" if parts[0] == "sdk" else "/".join(parts[:2]) if len(parts) > 2 else parts[0])
+            return "plugins/" + parts[1] if parts[0] == "plugins" else ("sdk" if parts[0] == "sdk" else "/".join(parts[:2]) if len(parts) > 2 else "kernel/main.cpp")
     return None
 
 
