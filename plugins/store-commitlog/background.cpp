@@ -1,0 +1,162 @@
+#include "background.hpp"
+
+#include "segment_files.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace gantry::commitlog {
+
+namespace {
+constexpr auto kLookEvery = std::chrono::milliseconds(1000);
+constexpr std::int64_t kRetryPrepareMs = 1000;
+}  // namespace
+
+Background::Background(Core &core) : core_(core) {}
+
+Background::~Background() { stop(); }
+
+void Background::start() {
+  flusher_ = std::thread([this] { flusher_main(); });
+  background_ = std::thread([this] { background_main(); });
+}
+
+void Background::stop() {
+  {
+    const std::lock_guard lock(wake_mutex_);
+    stop_ = true;
+  }
+  flusher_wake_.notify_all();
+  background_wake_.notify_all();
+  if (flusher_.joinable()) flusher_.join();
+  if (background_.joinable()) background_.join();
+}
+
+void Background::wake_flusher() {
+  {
+    const std::lock_guard lock(wake_mutex_);
+    if (flush_now_) return;
+    flush_now_ = true;
+  }
+  flusher_wake_.notify_one();
+}
+
+void Background::wake() {
+  {
+    const std::lock_guard lock(wake_mutex_);
+    if (look_now_) return;
+    look_now_ = true;
+  }
+  background_wake_.notify_one();
+}
+
+// ---- flusher
+
+void Background::flusher_main() {
+  const auto interval = std::chrono::milliseconds(core_.options.flush_interval_ms);
+  while (!stop_) {
+    bool urgent;
+    {
+      std::unique_lock lock(wake_mutex_);
+      flusher_wake_.wait_for(lock, interval, [this] { return stop_ || flush_now_; });
+      urgent = flush_now_;
+      flush_now_ = false;
+    }
+    flush();
+    if (!urgent) mark_if_quiet();
+  }
+}
+
+// Everything written so far becomes durable. A failed flush is final: the kernel may have dropped the pages it could not write.
+void Background::flush() {
+  std::vector<SegmentRef> dirty;
+  LogPos target;
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (core_.writer.fenced() || !core_.writer.has_unflushed()) return;
+    target = core_.writer.done_pos();
+    const LogPos flushed = core_.writer.flushed_pos();
+    for (const SegmentRef &segment : core_.segments.live) {
+      if (segment->plain_end > flushed) dirty.push_back(segment);
+    }
+  }
+  for (const SegmentRef &segment : dirty) {
+    const int rc = core_.files->sync(segment->file.get());
+    ++core_.counters.flushes;
+    if (rc == 0) continue;
+    const std::lock_guard lock(core_.mutex);
+    core_.fence(file_error("flush of", segment->path, rc).text);
+    break;
+  }
+  bool wanted;
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (!core_.writer.fenced()) core_.writer.flushed_to(target);
+    wanted = core_.writer.fenced() || core_.flush_waiters;
+    core_.flush_waiters = false;
+  }
+  if (wanted) core_.wake_home();
+}
+
+// One empty frame after the last records, so that recovery knows these to be complete and tells rot in them from a torn write.
+void Background::mark_if_quiet() {
+  {
+    const std::lock_guard lock(core_.mutex);
+    const bool quiet = core_.writer.next_pos() == quiet_pos_;
+    quiet_pos_ = core_.writer.next_pos();
+    if (!quiet || !core_.writer.needs_mark() || core_.stopping) return;
+    if (core_.writer.mark(kFrameMark, GANTRY_DURABILITY_WRITTEN) != GANTRY_OK) return;
+  }
+  core_.wake_home();
+}
+
+// ---- background
+
+void Background::background_main() {
+  while (!stop_) {
+    prepare_segments();
+    std::unique_lock lock(wake_mutex_);
+    background_wake_.wait_for(lock, kLookEvery, [this] { return stop_ || look_now_; });
+    look_now_ = false;
+  }
+}
+
+void Background::prepare_segments() {
+  while (!stop_) {
+    LogPos base;
+    {
+      const std::lock_guard lock(core_.mutex);
+      if (core_.stopping || !core_.needs_segment()) return;
+      base = core_.segments.ready.empty() ? core_.segments.active().end() : core_.segments.ready.back()->end();
+    }
+    if (core_.host.now_ms() < next_prepare_ms_) return;
+    Result<SegmentRef> made = make_segment(core_, base, core_.options.segment_bytes);
+    if (!made) {
+      report_prepare(made.error());
+      return;
+    }
+    SegmentRef segment = *made;
+    {
+      const std::lock_guard lock(core_.mutex);
+      core_.segments.ready.push_back(segment);
+      core_.writer.set_no_space(false, 0);
+    }
+    if (no_space_logged_) core_.log(GANTRY_LOG_INFO, "there is space for the log again");
+    no_space_logged_ = false;
+    core_.wake_home();
+    const bool fill = core_.options.zero_fill == "on" || (core_.options.zero_fill == "auto" && core_.default_durability == GANTRY_DURABILITY_DURABLE);
+    if (fill && !segment->recycled && segment->direct) zero_fill(core_, *segment, stop_);
+  }
+}
+
+void Background::report_prepare(const Error &error) {
+  next_prepare_ms_ = core_.host.now_ms() + kRetryPrepareMs;
+  const std::lock_guard lock(core_.mutex);
+  const std::int64_t reserve = std::min(core_.options.reserve_bytes, core_.segments.active().bytes / 8);
+  core_.writer.set_no_space(true, reserve);
+  if (no_space_logged_) return;
+  no_space_logged_ = true;
+  core_.log(GANTRY_LOG_ERROR, "no room for the next log file, records will be refused once this one is full: " + error.text);
+}
+
+}  // namespace gantry::commitlog

@@ -1,0 +1,78 @@
+// What the parts of one store share, and the order of its locks.
+//
+// Locks: `mutex` guards everything in here that says so. Held for copying records in and for index lookups, never across I/O or a call
+// that may block. meta_mutex (rows.hpp) and the readers' own mutex are leaves: neither is held while taking another one.
+#pragma once
+
+#include "arena.hpp"
+#include "host.hpp"
+#include "log_writer.hpp"
+#include "options.hpp"
+#include "queue_table.hpp"
+#include "segment.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace gantry::commitlog {
+
+struct Core {
+  Core(const Host &h, Options o, std::unique_ptr<Files> f, Arena &a)
+      : host(h), options(std::move(o)), files(std::move(f)), arena(a), writer(arena, queues, segments) {}
+  ~Core() { arena.release(); }
+  Core(const Core &) = delete;
+  Core &operator=(const Core &) = delete;
+
+  const Host host;
+  const Options options;
+  const std::unique_ptr<Files> files;
+
+  // Set by open, constant afterwards.
+  std::string data_dir, log_dir, index_dir;
+  std::uint32_t home_shard = 0;
+  std::uint32_t default_durability = GANTRY_DURABILITY_DURABLE;
+
+  std::mutex mutex;  // everything down to `counters`
+  Arena &arena;
+  QueueTable queues;
+  SegmentList segments;
+  LogWriter writer;
+  bool stopping = false;
+  bool flush_waiters = false;  // somebody waits for the flusher
+  LogPos checkpoint_pos, older_checkpoint_pos;  // of the newest checkpoint on disk and the one before it
+
+  struct Counters {
+    std::atomic<std::uint64_t> bad_records{0}, flushes{0}, meta_rows{0}, segments_dropped{0};
+    std::uint64_t scanned_bytes = 0, cut_bytes = 0;  // of the last open
+  } counters;
+
+  // Asks the home shard to submit, reap and acknowledge soon. [thread: any] Set before start.
+  std::function<void()> wake_home = [] {};
+  // Asks the background thread to look what there is to do, the flusher to flush now. [thread: any]
+  std::function<void()> wake_background = [] {}, wake_flusher = [] {};
+
+  // Segments to have ready behind the active one: a small segment may be full before the next could be made.
+  [[nodiscard]] std::size_t segments_wanted() const {
+    return static_cast<std::size_t>(std::clamp<std::int64_t>((64ll << 20) / options.segment_bytes, 1, 4));
+  }
+  // Mutex held.
+  [[nodiscard]] bool needs_segment() const {
+    const std::size_t wanted = segments_wanted();
+    const Segment &active = segments.active();
+    return segments.ready.size() < wanted && (wanted > 1 || writer.next_pos() - active.base > active.bytes / 4);
+  }
+
+  void log(std::int32_t level, const std::string &text) const { host.log(level, text); }
+  // Stops all writing. Mutex held. Logs once.
+  void fence(const std::string &text) {
+    if (writer.fenced()) return;
+    writer.fence(GANTRY_E_NOT_WRITABLE, text);
+    log(GANTRY_LOG_ERROR, "store fenced, no more records are accepted: " + text + "; check the disk, then restart the broker");
+  }
+};
+
+}  // namespace gantry::commitlog

@@ -1,0 +1,180 @@
+#include "hot_read.hpp"
+
+#include <algorithm>
+
+namespace gantry::commitlog {
+
+struct HotReader::Scan {
+  const gantry_read &request;
+  gantry_read_result state{};
+  QueueOff at{}, end{};        // next entry; end of what is readable
+  std::uint32_t scanned = 0;
+  std::uint64_t bytes = 0;
+  bool cold = false;           // the picked records are on disk only
+
+  [[nodiscard]] bool wants(std::int64_t tag) const {
+    if ((request.flags & GANTRY_READ_ANY_TAG) != 0) return true;
+    return std::find(request.tags, request.tags + request.n_tags, tag) != request.tags + request.n_tags;
+  }
+  bool stop(std::uint32_t why) {
+    state.stop = why;
+    return false;
+  }
+};
+
+// Goes through the part's entries from scan.at. True: reached its end, go on with the next part.
+bool HotReader::visit(Scan &scan, const QueuePart &part, const SegmentRef &segment) {
+  const SegmentIndex &index = *segment->index;
+  const LogPos hot_begin = core_.arena.hot_begin();
+  const QueueOff end = std::min(part.first + part.count, scan.end);
+  for (; scan.at < end; scan.at = scan.at + 1) {
+    if (scan.scanned++ == kMaxScanned) return scan.stop(GANTRY_STOP_LIMIT);
+    const Entry &entry = part.at(static_cast<std::uint32_t>(scan.at - part.first));
+    const bool lost = entry.record == kNoRecord;
+    if (!lost && !scan.wants(entry.tag)) continue;
+    const RecordRow *row = lost ? nullptr : &index.record(entry.record);
+    if (lost || row->bytes == 0) {
+      scan.at = scan.at + 1;
+      return scan.stop(GANTRY_STOP_BAD);
+    }
+    if (picked_.size() == scan.request.max_records) return scan.stop(GANTRY_STOP_LIMIT);
+    if (!picked_.empty() && scan.bytes + row->bytes > scan.request.max_bytes) return scan.stop(GANTRY_STOP_LIMIT);
+    const LogPos pos = segment->base + row->offset;
+    const bool cold = pos < hot_begin;
+    if (picked_.empty()) {
+      scan.cold = cold;
+    } else if (cold != scan.cold) {
+      return scan.stop(GANTRY_STOP_LIMIT);  // a result is all from the arena or all from disk
+    }
+    scan.bytes += row->bytes;
+    Picked one{{}, row, segment->no};
+    one.record.bytes = {core_.arena.at(pos), row->bytes, 0, nullptr};
+    one.record.queue_off = scan.at.v;
+    one.record.phys_pos = pos.v;
+    one.record.tag = entry.tag;
+    one.record.store_ms = store_ms_of(segment->first_store_ms, row->store_ms_delta);
+    picked_.push_back(one);
+  }
+  return true;
+}
+
+HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, ColdRead *cold) {
+  QueueState *queue = core_.queues.get(request.queue);
+  if (queue == nullptr) return Answer::kNotFound;
+  picked_.clear();
+  Scan scan{request};
+  const QueueOff min = std::min(queue->trim(core_.segments.first_no()), queue->visible);
+  scan.at = {request.offset};
+  scan.end = queue->visible;
+  scan.state.min_off = min.v;
+  scan.state.max_off = queue->visible.v;
+  scan.state.stop = GANTRY_STOP_END;
+  if (scan.at < min || scan.at > scan.end) {
+    scan.state.stop = GANTRY_STOP_RANGE;
+    scan.state.next_off = scan.at < min ? min.v : scan.end.v;
+    *out = finish_hot(scan.state);
+    return Answer::kInline;
+  }
+  const QueuePart *parts[8];  // newest first; more than a few segments are never in memory
+  std::size_t n = 0;
+  for (const QueuePart *part = queue->part; part != nullptr && n < 8; part = part->older) {
+    parts[n++] = part;
+    if (part->first <= scan.at) break;
+  }
+  const bool in_memory = scan.at == scan.end || (n > 0 && parts[n - 1]->first <= scan.at);
+  if (!in_memory) {
+    cold->result = scan.state;
+    cold->offset = request.offset;
+    cold->queue = static_cast<std::uint32_t>(request.queue);
+    cold->any_tag = (request.flags & GANTRY_READ_ANY_TAG) != 0;
+    if (!cold->any_tag) cold->tags.assign(request.tags, request.tags + request.n_tags);
+    cold->max_records = request.max_records;
+    cold->max_bytes = request.max_bytes;
+    constexpr std::size_t kMaxRuns = 64;
+    for (const PartRef &ref : queue->refs != nullptr ? *queue->refs : std::vector<PartRef>{}) {
+      if (ref.first + ref.count <= scan.at) continue;
+      if (cold->runs.size() == kMaxRuns) break;
+      cold->runs.push_back(core_.segments.by_no(ref.segment_no));
+    }
+    return Answer::kCold;
+  }
+  while (n > 0 && scan.at < scan.end) {
+    const QueuePart &part = *parts[--n];
+    if (part.first > scan.at) {  // a hole: what lay there was lost with a damaged segment
+      scan.at = part.first;
+      scan.state.stop = GANTRY_STOP_BAD;
+      break;
+    }
+    if (!visit(scan, part, core_.segments.by_no(part.segment_no))) break;
+  }
+  scan.state.next_off = scan.at.v;
+  if (scan.at == scan.end && scan.state.stop == GANTRY_STOP_LIMIT) scan.state.stop = GANTRY_STOP_END;
+  if (scan.cold && !picked_.empty()) {
+    finish_cold(scan.state, cold);
+    return Answer::kCold;
+  }
+  *out = finish_hot(scan.state);
+  return Answer::kInline;
+}
+
+HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *cold) {
+  if (pos.v < 0 || pos >= core_.writer.acked_pos()) return Answer::kNotFound;
+  const SegmentRef segment = core_.segments.find(pos);
+  if (segment == nullptr) return Answer::kNotFound;
+  const auto offset = static_cast<std::uint32_t>(pos - segment->base);
+  if (segment->index == nullptr) {
+    cold->by_position = true;
+    cold->position_in_segment = offset;
+    cold->runs.push_back(segment);
+    return Answer::kCold;
+  }
+  const std::uint32_t number = segment->index->find_record(offset);
+  if (number == kNoRecord) return Answer::kNotFound;
+  const RecordRow &row = segment->index->record(number);
+  if (row.bytes == 0) return Answer::kCorrupt;
+  picked_.clear();
+  Picked one{{}, &row, segment->no};
+  one.record.bytes = {core_.arena.at(pos), row.bytes, 0, nullptr};
+  one.record.queue_off = -1;  // a record may be in many queues
+  one.record.phys_pos = pos.v;
+  one.record.store_ms = store_ms_of(segment->first_store_ms, row.store_ms_delta);
+  picked_.push_back(one);
+  gantry_read_result state{};
+  state.stop = GANTRY_STOP_END;
+  if (pos < core_.arena.hot_begin()) {
+    finish_cold(state, cold);
+    return Answer::kCold;
+  }
+  *out = finish_hot(state);
+  return Answer::kInline;
+}
+
+ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
+  const auto n = static_cast<std::uint32_t>(picked_.size());
+  ReadResult *result = ReadResult::create(n, 0);
+  std::uint64_t mask = 0, bytes = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    result->records()[i] = picked_[i].record;
+    core_.arena.pin({picked_[i].record.phys_pos}, picked_[i].record.bytes.n, &mask);
+    bytes += picked_[i].record.bytes.n;
+  }
+  gantry_read_result &r = result->result();
+  r.next_off = state.next_off;
+  r.min_off = state.min_off;
+  r.max_off = state.max_off;
+  r.stop = state.stop;
+  result->hold(core_.arena, mask, bytes);
+  result->seal(n);
+  return result;
+}
+
+void HotReader::finish_cold(const gantry_read_result &state, ColdRead *cold) {
+  cold->result = state;
+  cold->records.reserve(picked_.size());
+  for (const Picked &one : picked_) {
+    const gantry_record &r = one.record;
+    cold->records.push_back({core_.segments.by_no(one.segment_no), one.row->offset, one.row->bytes, one.row->crc, r.queue_off, r.tag, r.store_ms});
+  }
+}
+
+}  // namespace gantry::commitlog

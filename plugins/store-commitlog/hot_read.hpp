@@ -1,0 +1,67 @@
+// Reads that the in-memory index and the arena can answer. Guarded by Core::mutex.
+#pragma once
+
+#include "core.hpp"
+#include "read_result.hpp"
+
+#include <vector>
+
+namespace gantry::commitlog {
+
+inline constexpr std::uint32_t kMaxReadRecords = 1024;
+inline constexpr std::uint32_t kMaxScanned = 16384;  // entries looked at by one read, so that a rare tag does not hold the shard
+
+// One record to fetch from disk.
+struct ColdRecord {
+  SegmentRef segment;
+  std::uint32_t offset = 0, bytes = 0, crc = 0;
+  std::int64_t queue_off = 0, tag = 0, store_ms = 0;
+};
+
+// Work for a reader thread: records already chosen, or a queue range whose index is in run files.
+struct ColdRead {
+  gantry_cq cq = 0;
+  std::uint64_t user_data = 0;
+  gantry_read_result result{};        // min_off, max_off, next_off and stop as they are if all goes well
+  std::vector<ColdRecord> records;    // when the index was in memory
+  // Otherwise:
+  std::vector<SegmentRef> runs;       // consecutive parts of the queue, oldest first
+  std::uint32_t queue = 0;
+  std::int64_t offset = 0;
+  std::vector<std::int64_t> tags;
+  bool any_tag = false;
+  std::uint32_t max_records = 0, max_bytes = 0;
+  // Or one record by position in runs[0]:
+  bool by_position = false;
+  std::uint32_t position_in_segment = 0;
+};
+
+class HotReader {
+ public:
+  explicit HotReader(Core &core) : core_(core) { picked_.reserve(kMaxReadRecords); }
+
+  enum class Answer { kInline, kCold, kNotFound, kCorrupt };
+  // kInline: *out is set. kCold: *cold is filled in.
+  [[nodiscard]] Answer read(const gantry_read &request, ReadResult **out, ColdRead *cold);
+  [[nodiscard]] Answer read_at(LogPos pos, ReadResult **out, ColdRead *cold);
+
+ private:
+  struct Scan;
+  struct Picked {
+    gantry_record record;
+    const RecordRow *row;
+    std::uint32_t segment_no;
+  };
+  bool visit(Scan &scan, const QueuePart &part, const SegmentRef &segment);
+  [[nodiscard]] ReadResult *finish_hot(const gantry_read_result &state);
+  void finish_cold(const gantry_read_result &state, ColdRead *cold);
+
+  Core &core_;
+  std::vector<Picked> picked_;
+};
+
+[[nodiscard]] inline std::int64_t store_ms_of(std::int64_t first_ms, std::int32_t delta) {
+  return delta == kUnknownStoreMs ? 0 : first_ms + delta;
+}
+
+}  // namespace gantry::commitlog

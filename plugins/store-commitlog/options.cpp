@@ -1,0 +1,68 @@
+#include "options.hpp"
+
+#include <bit>
+
+namespace gantry::commitlog {
+
+namespace {
+
+constexpr std::int64_t kMiB = 1ll << 20;
+constexpr std::int64_t kForever = 1ll << 62;
+
+constexpr gantry_config_key kKeys[] = {
+    {"segment_size", GANTRY_KEY_SIZE, 0, "256 MiB", kMiB, 1024 * kMiB, nullptr, "bytes of one log file, a multiple of 1 MiB; applies to new files"},
+    {"hot_cache", GANTRY_KEY_SIZE, 0, "32 MiB", kMiB, 4096 * kMiB, nullptr,
+     "newest bytes of the log kept in memory, a power of two; also the buffer for writes"},
+    {"read_cache", GANTRY_KEY_SIZE, 0, "16 MiB", kMiB, 65536 * kMiB, nullptr, "memory for reads of older records, shared by all readers"},
+    {"retention", GANTRY_KEY_DURATION, 0, "72h", 0, kForever, nullptr, "records older than this may be dropped, whole log files at a time; 0 = never"},
+    {"retention_bytes", GANTRY_KEY_SIZE, 0, "0", 0, kForever, nullptr, "oldest log files are dropped while the log is bigger than this; 0 = unlimited"},
+    {"checkpoint_every", GANTRY_KEY_SIZE, 0, "64 MiB", kMiB, kForever, nullptr, "bytes of log between checkpoints: bounds what a start has to scan"},
+    {"reserve", GANTRY_KEY_SIZE, 0, "4 MiB", 0, 256 * kMiB, nullptr,
+     "on a full disk: bytes kept for meta rows (consumer offsets, topics) while records are refused"},
+    {"flush_interval", GANTRY_KEY_DURATION, 0, "500ms", 10, 60000, nullptr, "records acknowledged as written are flushed to the disk this often"},
+    {"recycle", GANTRY_KEY_INT, 0, "2", 0, 16, nullptr, "dropped log files kept for reuse: overwriting them is cheaper than new ones"},
+    {"readers", GANTRY_KEY_INT, 0, "2", 1, 8, nullptr, "threads that read older records from the disk"},
+    {"engine", GANTRY_KEY_ENUM, 0, "auto", 0, 0, "auto io_uring pwrite", "how the log is written; auto = io_uring where the kernel allows it"},
+    {"direct", GANTRY_KEY_ENUM, 0, "auto", 0, 0, "auto off", "auto = past the page cache (O_DIRECT) where the file system allows it"},
+    {"zero_fill", GANTRY_KEY_ENUM, 0, "auto", 0, 0, "auto on off",
+     "write zeros into a new log file before its use, for cheaper flushes; auto = when the default durability is durable"},
+    {"accept_lost_checkpoint", GANTRY_KEY_BOOL, 0, "false", 0, 0, nullptr,
+     "open although both checkpoints are damaged and the log's beginning is gone: rows written only there are lost"},
+};
+
+std::string text_of(const gantry_config &config, const char *key) {
+  const gantry_str text = config.get_text(&config, key);
+  return {text.p, text.n};
+}
+
+}  // namespace
+
+std::span<const gantry_config_key> config_keys() { return kKeys; }
+
+Result<Options> Options::from(const gantry_config &config) {
+  const auto number = [&](const char *key) { return config.get_int(&config, key); };
+  Options o;
+  o.segment_bytes = number("segment_size");
+  o.hot_cache_bytes = number("hot_cache");
+  o.read_cache_bytes = number("read_cache");
+  o.retention_ms = number("retention");
+  o.retention_bytes = number("retention_bytes");
+  o.checkpoint_bytes = number("checkpoint_every");
+  o.reserve_bytes = number("reserve");
+  o.flush_interval_ms = number("flush_interval");
+  o.recycle_segments = number("recycle");
+  o.readers = number("readers");
+  o.engine = text_of(config, "engine");
+  o.direct = text_of(config, "direct") != "off";
+  o.zero_fill = text_of(config, "zero_fill");
+  o.accept_lost_checkpoint = number("accept_lost_checkpoint") != 0;
+  if (o.segment_bytes % kMiB != 0 || o.segment_bytes < kMiB) {
+    return Error{GANTRY_E_CONFIG, "segment_size = " + std::to_string(o.segment_bytes) + " bytes: must be a multiple of 1 MiB"};
+  }
+  if (o.hot_cache_bytes < kMiB || !std::has_single_bit(static_cast<std::uint64_t>(o.hot_cache_bytes))) {
+    return Error{GANTRY_E_CONFIG, "hot_cache = " + std::to_string(o.hot_cache_bytes) + " bytes: must be a power of two, 1 MiB or more"};
+  }
+  return o;
+}
+
+}  // namespace gantry::commitlog

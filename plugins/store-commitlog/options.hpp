@@ -1,0 +1,34 @@
+// Configuration keys of the component and their values.
+#pragma once
+
+#include "types.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace gantry::commitlog {
+
+struct Options {
+  std::int64_t segment_bytes = 256ll << 20;
+  std::int64_t hot_cache_bytes = 32ll << 20;
+  std::int64_t read_cache_bytes = 16ll << 20;
+  std::int64_t retention_ms = 72ll * 3600 * 1000;  // 0 = for ever
+  std::int64_t retention_bytes = 0;                // 0 = unlimited
+  std::int64_t checkpoint_bytes = 64ll << 20;
+  std::int64_t reserve_bytes = 4ll << 20;
+  std::int64_t flush_interval_ms = 500;
+  std::int64_t recycle_segments = 2;
+  std::int64_t readers = 2;
+  std::string engine = "auto";     // auto, io_uring, pwrite
+  bool direct = true;              // try O_DIRECT
+  std::string zero_fill = "auto";  // auto, on, off
+  bool accept_lost_checkpoint = false;
+
+  // CONFIG with the key and what is allowed.
+  static Result<Options> from(const gantry_config &config);
+};
+
+[[nodiscard]] std::span<const gantry_config_key> config_keys();
+
+}  // namespace gantry::commitlog

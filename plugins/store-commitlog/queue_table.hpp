@@ -1,0 +1,84 @@
+// All queues of the store: names, handles, and per queue 64 bytes of state. Guarded by the store's mutex.
+#pragma once
+
+#include "segment_index.hpp"
+
+#include <gantry/draft/store.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace gantry::commitlog {
+
+// The entries of a queue in a segment whose index lives in a run file.
+struct PartRef {
+  std::uint32_t segment_no = 0;
+  std::uint32_t count = 0;
+  QueueOff first;
+};
+
+struct QueueState {
+  QueueOff visible;   // records before it are acknowledged and readable
+  QueueOff appended;  // next offset to give
+  QueuePart *part = nullptr;  // newest part in memory; older ones follow by QueuePart::older
+  std::unique_ptr<std::vector<PartRef>> refs;  // older still, in order; null when there are none
+  std::uint32_t topic = 0, queue_no = 0;
+  std::uint32_t kind = 0;
+  std::uint32_t frame_seq = 0;   // the frame in which it has row `frame_row`
+  std::uint16_t frame_row = 0;
+  bool alive = false;
+
+  // Offset of the oldest entry still there; `appended` when there is none. Drops references to segments before first_segment_no.
+  [[nodiscard]] QueueOff trim(std::uint32_t first_segment_no);
+};
+static_assert(sizeof(QueueState) <= 64);
+
+class QueueTable {
+ public:
+  static constexpr std::uint32_t kMaxQueues = 64u << 20;
+
+  // GANTRY_NO_QUEUE when unknown.
+  [[nodiscard]] gantry_queue find(std::string_view topic, std::uint32_t queue_no) const;
+  // Gives the next handle; the name must be new. GANTRY_NO_QUEUE: kMaxQueues reached.
+  gantry_queue add(std::string_view topic, std::uint32_t queue_no, std::uint32_t kind);
+  // Recovery: under the handle it had. False: handle taken by another name, or absurd.
+  [[nodiscard]] bool add_at(gantry_queue queue, std::string_view topic, std::uint32_t queue_no, std::uint32_t kind);
+  // The handle is never given again, so that stale entries in run files cannot come back under another name.
+  void drop(gantry_queue queue);
+
+  [[nodiscard]] QueueState *get(gantry_queue queue) {  // null: never given, or dropped
+    if (queue >= size_) return nullptr;
+    QueueState &state = slabs_[queue / kSlab][queue % kSlab];
+    return state.alive ? &state : nullptr;
+  }
+  [[nodiscard]] const std::string &topic_of(const QueueState &state) const { return topics_[state.topic]; }
+  [[nodiscard]] std::uint64_t size() const { return size_; }     // handles given so far, dropped ones included
+  [[nodiscard]] std::uint64_t alive() const { return alive_; }
+  void reserve_handles(std::uint64_t size);  // recovery: handles below were given in an earlier life
+
+ private:
+  static constexpr std::uint32_t kSlab = 1024;
+  struct NameKey {
+    std::uint32_t topic, queue_no;
+    bool operator==(const NameKey &) const = default;
+  };
+  struct NameHash {
+    std::size_t operator()(const NameKey &k) const {
+      return (std::uint64_t{k.topic} << 32 | k.queue_no) * 0x9E3779B97F4A7C15ull >> 7;
+    }
+  };
+  std::uint32_t intern(std::string_view topic);
+
+  std::vector<std::unique_ptr<QueueState[]>> slabs_;
+  std::uint64_t size_ = 0, alive_ = 0;
+  std::deque<std::string> topics_;  // stable addresses for the views below
+  std::unordered_map<std::string_view, std::uint32_t> topic_ids_;
+  std::unordered_map<NameKey, std::uint32_t, NameHash> by_name_;
+};
+
+}  // namespace gantry::commitlog

@@ -1,0 +1,43 @@
+// The object behind a gantry_read_result: one allocation with owner, result, records and, for cold reads, the bytes.
+#pragma once
+
+#include "arena.hpp"
+
+#include <gantry/draft/store.h>
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+namespace gantry::commitlog {
+
+class ReadResult {
+ public:
+  // For n records and `bytes` bytes of their own memory. The count of owners starts at 1. Never null: the process ends without memory.
+  static ReadResult *create(std::uint32_t n, std::size_t bytes);
+
+  [[nodiscard]] const gantry_read_result *abi() const { return &result_; }
+  [[nodiscard]] gantry_read_result &result() { return result_; }
+  [[nodiscard]] gantry_record *records() { return reinterpret_cast<gantry_record *>(this + 1); }
+  [[nodiscard]] std::uint8_t *bytes() { return reinterpret_cast<std::uint8_t *>(records() + capacity_); }
+  // The result holds these pins of the arena and keeps the arena itself alive. Once only.
+  void hold(Arena &arena, std::uint64_t mask, std::uint64_t pinned_bytes);
+  // Points the owner of all record spans here and sets n; call last.
+  void seal(std::uint32_t n);
+  void release() { owner_.release(&owner_); }
+
+ private:
+  ReadResult(std::uint32_t capacity, std::size_t bytes);
+  static void on_retain(gantry_owner *owner) noexcept;
+  static void on_release(gantry_owner *owner) noexcept;
+
+  gantry_owner owner_{};  // first: a gantry_owner* is a ReadResult*
+  gantry_read_result result_{};
+  std::atomic<std::uint32_t> owners_{1};
+  std::uint32_t capacity_;
+  Arena *arena_ = nullptr;
+  std::uint64_t mask_ = 0;
+};
+static_assert(sizeof(ReadResult) % alignof(gantry_record) == 0);
+
+}  // namespace gantry::commitlog
