@@ -41,6 +41,10 @@ class Instance {
   [[nodiscard]] const gantry_config &config() const { return *config_; }
   [[nodiscard]] void *self() const { return host_.self; }
   [[nodiscard]] bool started() const { return state_ == State::kStarted; }
+  // Started and, as far as the component can tell, fully in service.
+  [[nodiscard]] bool ready() const {
+    return started() && (component().ready == nullptr || component().ready(host_.self) == GANTRY_OK);
+  }
   // The component's table; T is the struct of its interface id.
   template <typename T>
   [[nodiscard]] const T &table() const {
