@@ -23,6 +23,7 @@ from pairs.summary import summarize
 from pairs.systems import REPOSITORY, BrokerError, NullServer, Settings, make_system
 from pairs.workloads import DURABLE, WRITTEN, chosen
 
+FORMAT = 1  # of the raw results; raised when their meaning changes
 MIN_FREE_GB = 30
 QUICK = {"rounds": 2, "seconds": 3, "warm_seconds": 3, "warm_limit": 15, "warm_messages": 150_000, "idle_seconds": 2}
 
@@ -89,7 +90,8 @@ def parse_arguments(arguments):
     add("--work-folder", default=tempfile.gettempdir(), help="where stores are made and removed (default: %(default)s)")
     add("--others-limit", type=float, default=0.05, help="share of a core at which other processes void a window")
     add("--keep-voided", action="store_true", help="let voided windows count; the page says so")
-    add("--out", default="bench-result.json", help="raw results, rewritten after each slot (default: %(default)s)")
+    add("--out", default=str(REPOSITORY / "build/bench-result.json"),
+        help="raw results, rewritten after each slot (default: build/bench-result.json)")
     add("--publish", metavar="FILE.md", help="also write the results as a page")
     add("--from", dest="source", metavar="RESULT.json", help="measure nothing, take raw results from this file")
     options = parser.parse_args(arguments)
@@ -192,7 +194,7 @@ def measure(options):
                 idle_s=options.idle_seconds, calls_s=min(2.0, options.seconds), null_s=min(3.0, options.seconds),
                 max_messages=options.max_messages, others_limit=options.others_limit,
                 warm_spread=options.warm_spread)
-    result = {"format": 1, "date": datetime.date.today().isoformat(), "commit": commit_id(),
+    result = {"format": FORMAT, "date": datetime.date.today().isoformat(), "commit": commit_id(),
               "machine": machine.describe(options.work_folder), "base": base,
               "systems": {name: {"title": system.title, "version": system.version()} for name, system in systems.items()},
               "workloads": [workload.name for workload in workloads],
@@ -202,6 +204,8 @@ def measure(options):
                            "broker_cpus": options.broker_cpus, "generator_cpus": options.generator_cpus,
                            "warm_spread": options.warm_spread, "others_limit": options.others_limit, "quick": options.quick},
               "rounds": []}
+
+    pathlib.Path(options.out).parent.mkdir(parents=True, exist_ok=True)
 
     def save(entry):
         if entry is not None:
@@ -213,12 +217,20 @@ def measure(options):
     return result
 
 
+def load_result(path):
+    """Raw results of an earlier run. Raises ValueError for anything else."""
+    result = json.loads(pathlib.Path(path).read_text())
+    if not isinstance(result, dict) or result.get("format") != FORMAT:
+        raise ValueError(f"{path} holds no results of this version of run.py")
+    return result
+
+
 def main(arguments=None):
     parser, options = parse_arguments(arguments)
     # An exit that unwinds, so that the brokers started here end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        result = json.loads(pathlib.Path(options.source).read_text()) if options.source else measure(options)
+        result = load_result(options.source) if options.source else measure(options)
     except ValueError as error:
         parser.error(str(error))
     except (BrokerError, OSError) as error:

@@ -52,6 +52,13 @@ def _ratio_table(result, summary):
                    "messages/s, times more", "pairs"], rows)
 
 
+def _slot_ratio_table(result, summary):
+    titles = _titles(result)
+    rows = [[measure, titles[system], _ratio(ratio), _range(ratio), ratio["pairs"]]
+            for measure, systems in summary["slot_ratios"].items() for system, ratio in systems.items()]
+    return _table(["measure", "beside", "times less", "min-max", "pairs"], rows)
+
+
 def _load_tables(result, summary):
     titles, parts = _titles(result), []
     for name, one in summary["workloads"].items():
@@ -113,7 +120,7 @@ def _void_section(result, summary):
 
 def tables(result, summary):
     """All figures, without the explanations."""
-    return "\n".join(["## Ratios\n", _ratio_table(result, summary), "## Loads\n", _load_tables(result, summary),
+    return "\n".join(["## Ratios\n", _ratio_table(result, summary), _slot_ratio_table(result, summary), "## Loads\n", _load_tables(result, summary),
                       "## Start and memory\n", _footprint_table(result, summary), _disk_table(summary),
                       "## Voided\n", _void_section(result, summary)])
 
@@ -138,6 +145,10 @@ def _commands(result):
     for flag, value in (("--broker-cpus", settings["broker_cpus"]), ("--generator-cpus", settings["generator_cpus"])):
         if value:
             lines[-1] += f" {flag} {value}"
+    for flag, value, usual in (("--warm-spread", settings["warm_spread"], 0.05),
+                               ("--others-limit", settings["others_limit"], 0.05)):
+        if value != usual:
+            lines[-1] += f" {flag} {value:g}"
     for key, value in settings["rocketmq_conf"].items():
         lines[-1] += f" --rocketmq-conf {key}={value}"
     rows = []
@@ -171,7 +182,8 @@ def _method(result):
     settings = result["settings"]
     return f"""A round starts every system once, on an empty store, one at a time; the order turns around from round to round. In
 each slot the broker is warmed up with {WARM_UP[WRITTEN].size}-byte messages until at least
-{settings['warm_messages']:,} have passed and two windows of {settings['warm_seconds']:g} s differ by less than {settings['warm_spread']:.0%} in CPU per message.
+{settings['warm_messages']:,} have passed and two windows of {settings['warm_seconds']:g} s differ by less than
+{settings['warm_spread']:.0%} in CPU per message.
 All systems are warmed the same way. Then each load runs for {settings['seconds']:g} s or
 {settings['max_messages']:,} messages, whichever is first. Pulls read {PULL_STOCK:,} messages stored just before, over and over.
 
@@ -198,8 +210,8 @@ All systems are warmed the same way. Then each load runs for {settings['seconds'
 """
 
 
-_LIMITS = """- Broker and generator share the machine's cores: messages/s is what both reach together. **[g]** marks loads in which the
-  generator used more than 85% of a core beside the first system; there the ratio of messages/s is a lower bound.
+_LIMITS = """- Broker and generator share the machine's cores: messages/s is what both reach together. **[g]** marks loads in which
+  the generator used more than 85% of a core beside the first system; there the ratio of messages/s is a lower bound.
   CPU per message does not depend on it.
 - Closed loops hide waiting: their latency tells about capacity, the open loops tell about latency.
 - Loopback has no network card and no packet loss, and its checksums cost nothing.

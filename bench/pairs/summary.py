@@ -117,6 +117,34 @@ def _footprint(result, system):
             "idle_cpu_share": stats.median_or_none(_slot_values(result, system, lambda slot: slot["idle_cpu_share"]))}
 
 
+# What is compared per slot, beside the loads: name and where it stands in a slot's data.
+SLOT_MEASURES = {
+    "start to first accepted message": lambda slot: slot["start_s"],
+    "resident memory, idle": lambda slot: slot["idle_memory_mb"].get("resident"),
+    "resident memory, after load": lambda slot: slot["loaded_memory_mb"].get("resident"),
+    "system calls per message, send 1 KiB 4x32": lambda slot: slot["calls"].get("send-1k", {}).get("system_calls"),
+    "system calls per message, durable": lambda slot: slot["calls"].get("durable-1k", {}).get("system_calls"),
+    "context switches per message, send 1 KiB 4x32": lambda slot: slot["calls"].get("send-1k", {}).get("context_switches"),
+    "context switches per message, durable": lambda slot: slot["calls"].get("durable-1k", {}).get("context_switches"),
+}
+
+
+def _slot_ratios(result, base):
+    """For every measure and other system: paired ratio over rounds and flush classes, where both are above 0."""
+    found = {}
+    for name, read in SLOT_MEASURES.items():
+        for system in result["systems"]:
+            pairs = []
+            for entry in result["rounds"]:
+                both = [entry["slots"].get(one) for one in (system, base)]
+                values = [read(slot) for slot in both if slot and "failed" not in slot]
+                if len(values) == 2 and all(values):
+                    pairs.append(tuple(values))
+            if system != base and pairs:
+                found.setdefault(name, {})[system] = stats.paired_ratio(pairs)
+    return found
+
+
 def _calls(result, system, workload):
     counts = _slot_values(result, system, lambda slot: slot["calls"].get(workload))
     return {key: stats.median_or_none(count[key] for count in counts) for key in ("system_calls", "context_switches")}
@@ -126,6 +154,7 @@ def summarize(result, keep_voided=False):
     """Everything that the page shows, as plain data."""
     base = result["base"]
     summary = {"base": base, "kept_voided": keep_voided, "workloads": {},
+               "slot_ratios": _slot_ratios(result, base),
                "footprint": {system: _footprint(result, system) for system in result["systems"]}}
     for name in result["workloads"]:
         systems = {system: _absolute(list(_valid(result, system, name, keep_voided).values()))

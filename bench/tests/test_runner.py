@@ -84,6 +84,14 @@ class SummaryTest(unittest.TestCase):
         one = summarize(result_of(3))["workloads"]["send-1k"]["ratios"]["rocketmq-4.9.7"]
         self.assertAlmostEqual(one["rate"]["median"], 4.0)
 
+    def test_start_memory_and_calls_are_paired_too(self):
+        result = result_of(3)
+        for entry in result["rounds"]:
+            entry["slots"]["rocketmq-4.9.7"].update({"start_s": 3.0, "idle_memory_mb": {"resident": 400}})
+        ratios = summarize(result)["slot_ratios"]
+        self.assertAlmostEqual(ratios["start to first accepted message"]["rocketmq-4.9.7"]["median"], 6.0)
+        self.assertAlmostEqual(ratios["resident memory, idle"]["rocketmq-4.9.7"]["median"], 40.0)
+
     def test_a_void_window_takes_its_pair_out_and_is_listed(self):
         result = result_of(4)
         result["rounds"][1]["slots"]["gantry"]["windows"]["send-1k"]["void"] = ["the host took 9%"]
@@ -181,6 +189,14 @@ class CommandTest(unittest.TestCase):
             except SystemExit as ended:
                 code = ended.code
         return code, output.getvalue(), errors.getvalue()
+
+    def test_files_that_are_no_results_are_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for text in ("{}", "nothing", "[]"):
+                path = pathlib.Path(folder, "result.json")
+                path.write_text(text)
+                self.assertEqual(self.call("--from", str(path))[0], 2, text)
+            self.assertEqual(self.call("--from", f"{folder}/absent.json")[0], 1)
 
     def test_missing_tools_are_named(self):
         code, _, errors = self.call("--tools", "/nonexistent")
