@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace gantry {
@@ -11,9 +10,6 @@ struct HostContext;
 }
 
 namespace gantry::io {
-
-// Where io's log lines go: level is GANTRY_LOG_*; called from any thread, must not block or call back into io.
-using LogFn = void (*)(std::int32_t level, std::string_view text) noexcept;
 
 struct IoOptions {
   std::uint32_t shard_count = 1;         // 1..64
@@ -28,17 +24,16 @@ struct IoOptions {
   std::int64_t outbound_idle_timeout_ms = 120'000;  // of connections made by net.connect; 0 = none
   std::int64_t drain_quiet_ms = 200;  // while draining: closed when nothing is pending and nothing was queued for so long
   std::string outbound_ca_file;       // PEM; certificates of TLS servers are verified against it; empty = not verified
-  LogFn log = nullptr;                // null: warnings and errors go to stderr
 };
 
 enum class TlsMode : std::uint8_t {
-  off,       // plain peers only; a TLS hello is refused
-  optional,  // the first byte decides
-  required,  // plain peers are refused
+  kOff,       // plain peers only; a TLS hello is refused
+  kOptional,  // the first byte decides
+  kRequired,  // plain peers are refused
 };
 
 struct TlsOptions {
-  TlsMode mode = TlsMode::off;
+  TlsMode mode = TlsMode::kOff;
   std::string certificate_file;  // PEM, leaf first, then the chain
   std::string key_file;          // PEM
 };

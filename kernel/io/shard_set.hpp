@@ -8,7 +8,7 @@
 
 #include "kernel/base/host_context.hpp"
 #include "kernel/io/options.hpp"
-#include "sdk/gantry++/result.hpp"
+#include <gantry++/result.hpp>
 
 namespace gantry::io {
 
