@@ -78,6 +78,6 @@ const gantry_protocol_v1 kProtocol{describe, conn_open, on_bytes, conn_close, co
 
 const gantry_component kNameserverComponent = {
     sizeof(gantry_component), 0, GANTRY_PROTOCOL_ID, "nameserver", "RocketMQ's name server: tells clients which brokers serve a topic",
-    &kProtocol, kKeys, std::size(kKeys), 0, create, start, stop, destroy};
+    &kProtocol, kKeys, std::size(kKeys), 0, create, start, stop, destroy, nullptr};
 
 }  // namespace gantry::remoting
