@@ -178,6 +178,7 @@ int main(int argc, char **argv) {
   app.add_option("--refuse-code", options.refuse_code, "response code of refused sends, 2 = busy")
       ->capture_default_str();
   app.add_option("--refuse-every", options.refuse_every, "refuse every n-th send, 0 = none")->capture_default_str();
+  app.add_flag("--refuse-admin", options.refuse_admin, "do not know UPDATE_AND_CREATE_TOPIC");
   app.add_option("--pull-messages", options.pull_messages, "messages per pull, 0 = answer 'not found'")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();

@@ -7,6 +7,8 @@ namespace gantry::bench {
 namespace {
 
 constexpr int kPullMessage = static_cast<int>(RequestCode::kPullMessage);
+constexpr int kUpdateAndCreateTopic = static_cast<int>(RequestCode::kUpdateAndCreateTopic);
+constexpr int kRequestCodeNotSupported = 3;
 constexpr int kSendMessageV2 = static_cast<int>(RequestCode::kSendMessageV2);
 /// A stored message up to its body length, with IPv4 hosts, and the empty topic and properties behind the body.
 constexpr std::size_t kMessageHead = 88;
@@ -37,6 +39,7 @@ Replies::Replies(const ReplyOptions &options) : options_(options) {
     p.refused = build_response(type, options.refuse_code, kFirstOpaque, "refused as asked by --refuse-every",
                                {{"MSG_REGION", "DefaultRegion"}, {"TRACE_ON", "true"}}, {});
     p.done = build_response(type, 0, kFirstOpaque, {}, {}, {});
+    p.unknown = build_response(type, kRequestCodeNotSupported, kFirstOpaque, "request type 17 not supported", {}, {});
   }
 }
 
@@ -52,7 +55,8 @@ bool Replies::answer(const FrameView &request, std::string &out) {
   const bool is_send = header.code == kSendMessageV2;
   if (is_send) ++sends_;
   const bool refuse = is_send && options_.refuse_every != 0 && sends_ % options_.refuse_every == 0;
-  const BuiltFrame &reply = !is_send ? p.done : refuse ? p.refused : p.sent;
+  const bool unknown = options_.refuse_admin && header.code == kUpdateAndCreateTopic;
+  const BuiltFrame &reply = unknown ? p.unknown : !is_send ? p.done : refuse ? p.refused : p.sent;
   if (header.opaque < kFirstOpaque && header.type == HeaderType::kJson) {
     // Prepared JSON has room for ten digits; other clients count from 0.
     out += build_response(header.type, refuse ? options_.refuse_code : 0, header.opaque, {}, {}, {}).bytes;

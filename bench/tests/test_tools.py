@@ -87,6 +87,14 @@ class SendTest(unittest.TestCase):
             self.assertEqual(result["codes"]["2"]["count"], 100)
             self.assertIn("refuse-every", result["codes"]["2"]["remark"])
 
+    def test_topic_is_made_by_a_first_send_where_admin_requests_are_unknown(self):
+        with null_server("--refuse-admin") as address:
+            done = run(LOADGEN, "send", "--broker", address, "--count", 100, "--json")
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("code 3", done.stderr)
+            self.assertIn("by a first send", done.stderr)
+            self.assertEqual(json.loads(done.stdout)["messages"], 100)
+
     def test_refused_topic_makes_the_run_impossible(self):
         with null_server("--refuse-every", "1", "--refuse-code", "17") as address:
             done = run(LOADGEN, "send", "--broker", address, "--count", 10)
