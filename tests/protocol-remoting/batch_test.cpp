@@ -47,7 +47,7 @@ TEST(Properties, FactsOfAMessage) {
   EXPECT_FALSE(plain.transaction);
   EXPECT_FALSE(plain.delayed);
   EXPECT_TRUE(plain.wait_stored);
-  EXPECT_TRUE(plain.wait_entry.empty());
+  EXPECT_FALSE(plain.only_wait);
   EXPECT_TRUE(scan_properties("TRAN_MSG\1true\2").transaction);
   EXPECT_TRUE(scan_properties("A\1B\2DELAY\1" "3").delayed);
   EXPECT_TRUE(scan_properties("TIMER_DELAY_SEC\1" "3").delayed);
@@ -66,16 +66,10 @@ TEST(Properties, OddEntriesArePassedOver) {
   EXPECT_FALSE(in.next(key, value, entry));
 }
 
-TEST(Properties, WaitIsCutOutWhereverItStands) {
-  Scratch scratch(1024);
-  for (const char *text : {"WAIT\1true\2A\1B\2C\1D", "A\1B\2WAIT\1true\2C\1D", "A\1B\2C\1D\2WAIT\1true"}) {
-    const PropertyFacts facts = scan_properties(text);
-    const std::string cut(without_entry(text, facts.wait_entry, scratch));
-    EXPECT_TRUE(cut == "A\1B\2C\1D" || cut == "A\1B\2C\1D\2") << cut;
-  }
-  EXPECT_EQ(without_entry("WAIT\1true", scan_properties("").wait_entry, scratch), "WAIT\1true");
-  const std::string_view only = "WAIT\1true\2";
-  EXPECT_EQ(without_entry(only, scan_properties(only).wait_entry, scratch), "");
+TEST(Properties, OnlyWait) {
+  EXPECT_TRUE(scan_properties("").only_wait);
+  EXPECT_TRUE(scan_properties("WAIT\1true\2").only_wait);
+  EXPECT_FALSE(scan_properties("WAIT\1true\2KEYS\1k").only_wait);
 }
 
 }  // namespace

@@ -26,8 +26,10 @@ PropertyFacts scan_properties(std::string_view text) {
   while (in.next(key, value, entry)) {
     if (key.front() == 'W' && key == "WAIT") {
       facts.wait_stored = parse_bool(value);
-      facts.wait_entry = entry;
-    } else if (key.front() == 'D' && key == "DELAY") {
+      continue;
+    }
+    facts.only_wait = false;
+    if (key.front() == 'D' && key == "DELAY") {
       std::int32_t level = 0;
       facts.delayed = parse_number(value, level) && level > 0;
     } else if (key.front() == 'T') {
@@ -36,18 +38,6 @@ PropertyFacts scan_properties(std::string_view text) {
     }
   }
   return facts;
-}
-
-std::string_view without_entry(std::string_view text, std::string_view entry, Scratch &scratch) {
-  if (entry.empty()) return text;
-  const std::size_t before = static_cast<std::size_t>(entry.data() - text.data());
-  const std::string_view head = text.substr(0, before), tail = text.substr(before + entry.size());
-  if (tail.empty()) return head;
-  if (head.empty()) return tail;
-  char *const out = scratch.here();
-  (void)put_text(put_text(out, head), tail);
-  scratch.take(static_cast<std::uint32_t>(head.size() + tail.size()));
-  return {out, head.size() + tail.size()};
 }
 
 }  // namespace gantry::remoting

@@ -1,8 +1,6 @@
 // The property string of a message: key 0x01 value 0x02 key 0x01 value, with or without the last 0x02.
 #pragma once
 
-#include "codec/scratch.hpp"
-
 #include <cstdint>
 #include <string_view>
 
@@ -27,11 +25,8 @@ struct PropertyFacts {
   bool transaction = false;    // TRAN_MSG=true
   bool delayed = false;        // DELAY above 0, or one of 5.x' timer properties
   bool wait_stored = true;     // WAIT, which says whether the sender waits for flush and replica
-  std::string_view wait_entry; // the WAIT entry within the text; empty = none
+  bool only_wait = true;       // nothing but WAIT in it
 };
 [[nodiscard]] PropertyFacts scan_properties(std::string_view text);
-
-// The text without `entry`, built in the scratch (which must have room for the text).
-[[nodiscard]] std::string_view without_entry(std::string_view text, std::string_view entry, Scratch &scratch);
 
 }  // namespace gantry::remoting

@@ -22,6 +22,14 @@ class Scratch {
   // Every view into the scratch is dead afterwards.
   void reset() { used_ = 0; }
 
+  // Takes back only what was handed out since the mark.
+  enum class Mark : std::uint32_t {};
+  [[nodiscard]] Mark mark() const { return Mark{used_}; }
+  void rewind(Mark mark) {
+    GANTRY_ASSERT(static_cast<std::uint32_t>(mark) <= used_);
+    used_ = static_cast<std::uint32_t>(mark);
+  }
+
  private:
   std::unique_ptr<char[]> block_;
   std::uint32_t bytes_;

@@ -1,0 +1,41 @@
+// What all shards of one remoting instance share, fixed from start to stop.
+#pragma once
+
+#include "codec/reply_templates.hpp"
+
+#include <gantry++/result.hpp>
+#include <gantry/draft/broker.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace gantry::remoting {
+
+struct StoreHost {
+  std::uint8_t ip[16] = {};  // network order
+  std::uint32_t ip_bytes = 4;
+  std::uint32_t port = 0;
+};
+
+// "10.0.0.1:10911", "[::1]:10911" or "host.name:10911", which is looked up. E_CONFIG says what is wrong with the text.
+// [thread: control] [blocking: may]
+[[nodiscard]] Result<StoreHost> resolve_advertised(std::string_view address);
+
+struct Settings {
+  Settings(const StoreHost &store_host, std::string_view region, bool trace_on, const gantry_broker_info &info)
+      : replies(store_host.ip, store_host.ip_bytes, store_host.port, region, trace_on),
+        max_message_bytes(info.max_message_bytes),
+        readable((info.perm & GANTRY_PERM_READ) != 0),
+        writable((info.perm & GANTRY_PERM_WRITE) != 0),
+        // A sender that does not wait for its message to be flushed (property WAIT) gets what leaves the process.
+        impatient_durability(info.default_durability > GANTRY_DURABILITY_WRITTEN ? GANTRY_DURABILITY_WRITTEN
+                                                                                 : GANTRY_DURABILITY_DEFAULT) {}
+
+  SendReplyTemplate replies;
+  std::uint32_t max_message_bytes;
+  bool readable, writable;  // permission of the broker
+  std::uint32_t impatient_durability;
+};
+
+}  // namespace gantry::remoting

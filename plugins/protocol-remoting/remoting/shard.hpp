@@ -1,0 +1,62 @@
+// Everything of a remoting instance that runs on one shard: its connections, the loop over frames, and completions.
+#pragma once
+
+#include "codec/header.hpp"
+#include "codec/scratch.hpp"
+#include "remoting/client_requests.hpp"
+#include "remoting/puller.hpp"
+#include "remoting/request.hpp"
+#include "remoting/sender.hpp"
+
+#include <gantry/draft/protocol.h>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace gantry::remoting {
+
+class Shard {
+ public:
+  Shard(const Services &services, const Settings &settings, const std::atomic<std::uint64_t> &topics_generation, std::uint32_t index);
+  Shard(const Shard &) = delete;
+  Shard &operator=(const Shard &) = delete;
+
+  // E_NOMEM: no completion queue. [thread: control]
+  [[nodiscard]] std::int32_t start();
+  // No completion arrives afterwards. [thread: control, while the shards are stopped, or the shard]
+  void stop();
+
+  [[nodiscard]] Connection *open(gantry_conn conn, const gantry_conn_info &info);
+  void close(Connection &conn);
+  // As gantry_protocol_v1.on_bytes.
+  [[nodiscard]] std::int32_t on_bytes(Connection &conn, const std::uint8_t *data, std::uint32_t n, std::uint32_t *consumed, std::uint32_t *need);
+  void notify_consumers_changed(gantry_conn conn, std::string_view group);
+  void flush_output() { ctx_.output.flush(); }
+
+ private:
+  struct Cells {  // metrics of this shard
+    std::uint64_t *requests, *unsupported, *bad_frames, *slow_readers;
+  };
+
+  static void on_completions(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
+  void complete(const gantry_cqe &cqe);
+  Step handle(const Request &request, std::uint32_t &again_at);
+  Step handle_others(const Request &request, std::uint32_t &again_at);
+  Step flush(std::uint32_t &again_at);
+  [[nodiscard]] std::int32_t broken(const Connection &conn, const char *what);
+
+  ShardContext ctx_;
+  const std::uint32_t index_;
+  Scratch scratch_;
+  Header header_;
+  Sender sender_;
+  Puller puller_;
+  ClientRequests clients_;
+  Cells cells_{};
+  std::int32_t next_opaque_ = 0;  // of requests that we make
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<Connection *> free_connections_;
+};
+
+}  // namespace gantry::remoting

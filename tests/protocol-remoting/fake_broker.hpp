@@ -1,0 +1,114 @@
+// broker.h for tests: records what it is asked and answers as the test says, through the real completion queues of the fake host.
+#pragma once
+
+#include <gantry/draft/broker.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace gantry::remoting::test {
+
+class FakeBroker {
+ public:
+  explicit FakeBroker(const gantry_host *host);
+  ~FakeBroker() { current_ = nullptr; }
+  FakeBroker(const FakeBroker &) = delete;
+  FakeBroker &operator=(const FakeBroker &) = delete;
+
+  struct Topic {
+    std::uint32_t flags = 0, perm = 6, read_queues = 4, write_queues = 4;
+  };
+  struct Produced {  // a gantry_produce with copies of what it borrowed
+    gantry_produce req;
+    std::string topic, body, props;
+    gantry_cq cq;
+  };
+  struct Fetched {
+    gantry_fetch req;
+    std::string group, topic, expr, expr_type;
+    gantry_cq cq;
+  };
+  struct Subscription {
+    std::string topic, type, expr;
+    std::int64_t version;
+  };
+  struct Consumer {
+    std::string group;
+    std::uint32_t type, model, from;
+    std::vector<Subscription> subscriptions;
+  };
+  struct Heartbeat {
+    gantry_conn conn;
+    std::string client_id, peer;
+    std::uint32_t language;
+    std::int32_t version;
+    std::vector<std::string> producers;
+    std::vector<Consumer> consumers;
+  };
+  struct Commit {
+    std::string group, topic;
+    std::uint32_t queue_no;
+    std::int64_t offset;
+  };
+  struct Asked {  // seek_time and message_at
+    std::uint64_t user_data;
+    gantry_cq cq;
+    std::int64_t value;  // time or position
+  };
+
+  // ---- what the test sets
+  std::map<std::string, Topic> topics;
+  std::map<std::string, std::map<std::uint32_t, gantry_queue_stat>> stats;
+  std::map<std::string, std::vector<std::string>> members;  // of groups
+  std::uint32_t perm = 6, max_message_bytes = 1 << 20, default_durability = GANTRY_DURABILITY_DURABLE;
+  bool auto_create_topics = true, auto_create_groups = true;
+  std::uint32_t produce_credit = UINT32_MAX, fetch_credit = UINT32_MAX;
+  std::int32_t produce_refusal = 0, fetch_refusal = 0, heartbeat_status = 0, upsert_status = 0;
+  std::map<std::string, std::int64_t> offsets;  // "group@topic@queue"; absent: NOT_FOUND
+  std::map<std::string, std::string> locks;     // "group@topic@queue" -> client
+  // ---- what it was asked
+  std::vector<Produced> produced;
+  std::vector<Fetched> fetched;
+  std::uint32_t produce_calls = 0, fetch_calls = 0, topic_finds = 0;
+  std::vector<Heartbeat> heartbeats;
+  std::vector<Commit> commits;
+  std::vector<std::string> unregistered;  // "client/producer/consumer"
+  std::vector<gantry_conn> closed;
+  std::vector<Asked> seeks, views;
+  std::vector<gantry_topic_info> upserts;
+  std::string store_host;
+
+  // Completes requests; they arrive at the next turn of the host.
+  void complete_produce(std::size_t i, std::int64_t queue_offset, std::int64_t position, std::uint32_t queue_no);
+  void fail_produce(std::size_t i, std::int32_t status, std::uint32_t subject);
+  void complete_fetch(std::size_t i, std::uint32_t outcome, const std::vector<std::string> &records, std::int64_t next, std::int64_t min,
+                      std::int64_t max, bool adjacent = false);
+  void fail_fetch(std::size_t i, std::int32_t status, std::uint32_t subject);
+  void complete(const Asked &asked, std::int32_t status, std::int64_t result);
+  void complete_view(const Asked &asked, const std::string &record);
+  [[nodiscard]] int results_alive() const { return results_alive_; }
+
+  [[nodiscard]] gantry_group group_handle(const std::string &name);
+  [[nodiscard]] static const gantry_broker_v1 *broker_table();
+  [[nodiscard]] static const gantry_session_v1 *session_table();
+
+ private:
+  friend struct FakeBrokerTables;
+  void push(gantry_cq cq, const gantry_cqe &cqe);
+  [[nodiscard]] std::uint64_t make_result(std::uint32_t outcome, const std::vector<std::string> &records, std::int64_t next, std::int64_t min,
+                                          std::int64_t max, bool adjacent);
+  bool describe(const std::string &name, gantry_topic_info *out);
+  [[nodiscard]] std::string name_of(gantry_topic topic) const { return topic_names_.at(topic - 1); }
+
+  static FakeBroker *current_;
+  const gantry_host *host_;
+  const gantry_cq_v1 *cq_;
+  std::deque<std::string> topic_names_, group_names_;  // handle = index + 1
+  int results_alive_ = 0;
+};
+
+}  // namespace gantry::remoting::test
