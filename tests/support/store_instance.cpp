@@ -79,6 +79,7 @@ std::span<const gantry_record> ReadResult::records() const {
 }
 
 std::string ReadResult::bytes(std::size_t i) const {
+  require(i < records().size(), "a read result has fewer records than the test looks at");
   const gantry_span &span = records()[i].bytes;
   return {reinterpret_cast<const char *>(span.p), span.n};
 }

@@ -29,7 +29,7 @@ class StoreContract : public ::testing::Test {
   static std::uint32_t default_level();
   static bool keeps_over_restart() { return suite().strongest >= GANTRY_DURABILITY_WRITTEN; }
 
-  // A host (one shard, manual, unless told) and an opened store in dir().
+  // A host (one shard, manual, unless told) and an opened store in dir(). Throws when it does not open.
   void SetUp() override;
   void TearDown() override;
   void start(std::uint32_t shards = 1, LoopMode mode = LoopMode::kManual);
