@@ -83,6 +83,8 @@ std::string type_text(const gantry_config_key &key) {
 
 std::string range_text(const gantry_config_key &key) {
   if (key.min == 0 && key.max == 0) return {};
+  constexpr std::int64_t kNoLimit = 1ll << 60;  // bounds up there only keep sums from overflowing
+  if (key.max >= kNoLimit) return number_text(key, key.min) + " or more";
   return number_text(key, key.min) + " to " + number_text(key, key.max);
 }
 
