@@ -14,9 +14,8 @@
 # RMQ_JVM_OPTS (extra JVM options for both), INTEROP_BUILD_DIR (class path cache).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/classpath.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib/process.sh"
 
-START_DEADLINE_S=60
-STOP_DEADLINE_S=20
 # What RocketMQ's own runbroker.sh opens for it on recent JDKs.
 JVM_OPENS=(--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED --add-exports=java.base/sun.nio.ch=ALL-UNNAMED
   --add-opens=java.base/java.nio=ALL-UNNAMED --add-opens=java.base/sun.nio.ch=ALL-UNNAMED
@@ -45,19 +44,9 @@ launch() { # NAME DIR VERSION HEAP MAIN ARGS...
   shift 5
   cp="$(pom_classpath "$INTEROP_DIR/java/server/pom.xml" "$version")"
   # shellcheck disable=SC2086  # RMQ_JVM_OPTS is a list of words
-  setsid java "-Xmx$heap" "-Xms$heap" -XX:+UseSerialGC -XX:MaxDirectMemorySize=1g "${JVM_OPENS[@]}" ${RMQ_JVM_OPTS:-} \
-    "-Duser.home=$dir" "-Drocketmq.home.dir=$dir/home" -cp "$cp" "$main" "$@" >"$dir/$name.out" 2>&1 </dev/null &
-  echo $! >"$dir/$name.pid"
-  local deadline=$((SECONDS + START_DEADLINE_S))
-  until grep -q 'boot success' "$dir/$name.out"; do
-    if ! kill -0 "$(cat "$dir/$name.pid")" 2>/dev/null || [ $SECONDS -ge $deadline ]; then
-      echo "$main $version did not start; its output ($dir/$name.out):" >&2
-      tail -n 20 "$dir/$name.out" >&2
-      stop_one "$dir" "$name" KILL
-      return 1
-    fi
-    sleep 0.2
-  done
+  start_process "$dir" "$name" 'boot success' \
+    java "-Xmx$heap" "-Xms$heap" -XX:+UseSerialGC -XX:MaxDirectMemorySize=1g "${JVM_OPENS[@]}" ${RMQ_JVM_OPTS:-} \
+    "-Duser.home=$dir" "-Drocketmq.home.dir=$dir/home" -cp "$cp" "$main" "$@"
 }
 
 start_namesrv() { # VERSION DIR PORT
@@ -95,21 +84,6 @@ CONF
   launch broker "$dir" "$version" "${RMQ_BROKER_HEAP:-512m}" org.apache.rocketmq.broker.BrokerStartup -c "$dir/broker.conf"
 }
 
-stop_one() { # DIR NAME [SIGNAL]
-  local file="$1/$2.pid" pid
-  [ -f "$file" ] || return 0
-  pid="$(cat "$file")"
-  kill "-${3:-TERM}" "$pid" 2>/dev/null || true
-  local deadline=$((SECONDS + STOP_DEADLINE_S))
-  while kill -0 "$pid" 2>/dev/null; do
-    if [ $SECONDS -ge $deadline ]; then
-      kill -KILL "$pid" 2>/dev/null || true
-    fi
-    sleep 0.1
-  done
-  rm -f "$file"
-}
-
 [ $# -ge 2 ] || usage
 command="$1"
 shift
@@ -119,13 +93,13 @@ case "$command" in
     version="$1" dir="$2" nsport="$3" port="$4"
     shift 4
     start_namesrv "$version" "$dir" "$nsport"
-    start_broker "$version" "$dir" "127.0.0.1:$nsport" "$port" "$@" || { stop_one "$dir" namesrv; exit 1; }
+    start_broker "$version" "$dir" "127.0.0.1:$nsport" "$port" "$@" || { stop_process "$dir" namesrv; exit 1; }
     ;;
   start-namesrv) [ $# -eq 3 ] || usage; start_namesrv "$@" ;;
   start-broker) [ $# -ge 4 ] || usage; start_broker "$@" ;;
-  stop) stop_one "$1" broker; stop_one "$1" namesrv ;;
-  stop-broker) stop_one "$1" broker "${2:-TERM}" ;;
-  stop-namesrv) stop_one "$1" namesrv "${2:-TERM}" ;;
+  stop) stop_process "$1" broker; stop_process "$1" namesrv ;;
+  stop-broker) stop_process "$1" broker "${2:-TERM}" ;;
+  stop-namesrv) stop_process "$1" namesrv "${2:-TERM}" ;;
   classpath) pom_classpath "$INTEROP_DIR/java/server/pom.xml" "$1" ;;
   *) usage ;;
 esac

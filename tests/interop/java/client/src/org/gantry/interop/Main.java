@@ -21,6 +21,7 @@ public final class Main {
         ManyCases.add(suite);
         OffsetCases.add(suite);
         SendCases.add(suite);
+        BrokerDeathCases.add(suite);
         int code = suite.run();
         Env.closeShared();
         System.exit(code);

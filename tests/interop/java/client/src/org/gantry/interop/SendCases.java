@@ -47,6 +47,9 @@ final class SendCases {
         suite.add("send_body_sizes", 60, SendCases::bodySizes);
         suite.add("send_too_large", 60, SendCases::tooLarge);
         suite.add("send_vip_channel", 45, SendCases::vipChannel);
+        if (System.getenv("INTEROP_EXPECT_REFUSAL") != null) {
+            suite.add("tls_untrusted_server_is_refused", 60, SendCases::untrusted);
+        }
     }
 
     /** The first send creates the topic; offsets of each queue count up from 0 without a gap. */
@@ -246,5 +249,17 @@ final class SendCases {
         consumer.registerMessageListener(inbox);
         env.start(consumer);
         inbox.awaitExactly(env, bodies, 25);
+    }
+
+    /** For a JVM whose TLS settings do not trust the server: nothing is sent to it. */
+    private static void untrusted(Env env) throws Exception {
+        try {
+            SendResult result = Env.producer().send(Env.message(env.topic(), "", "secret"));
+            throw new CheckFailed("a server with a certificate of another authority took " + result);
+        } catch (MQClientException | IllegalStateException e) {
+            // Client 4 wraps what the connection reported in either of the two.
+            Check.that(e.toString().contains("RemotingSendRequestException") || e.toString().contains("RemotingConnectException"),
+                "the send did not fail by its connection: " + e);
+        }
     }
 }

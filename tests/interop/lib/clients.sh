@@ -1,0 +1,187 @@
+# Sourced by run.sh: builds and runs each client program. Uses WORK, run_program and what targets.sh defines.
+
+CLIENT_4=4.9.8
+CLIENT_5=5.5.0
+CLIENT_3=3.5.8
+JVM_FLAGS=(-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss512k -XX:-UsePerfData)
+
+# compile_java NAME CLASSPATH FILE...: compiles once per content of sources and class path; prints the classes' folder.
+compile_java() {
+  local name="$1" cp="$2" key out
+  shift 2
+  key="$({ cat "$@"; echo "$cp"; } | sha256sum | cut -c1-12)"
+  out="$BUILD_DIR/classes/$name-$key"
+  if [ ! -d "$out" ]; then
+    echo "compiling $name ..." >&2
+    rm -rf "$out.new"
+    mkdir -p "$out.new"
+    javac -nowarn -Xlint:none -proc:none -d "$out.new" -cp "$cp" "$@" 2>"$out.log" || { cat "$out.log" >&2; return 1; }
+    mv "$out.new" "$out"
+  fi
+  echo "$out"
+}
+
+# java_client VERSION: sets CLASSPATH_ARG for the suite compiled against that client version.
+java_client() {
+  local version="$1" cp classes common="$INTEROP_DIR/java/common/org/gantry/interop" base
+  case "$version" in
+    3.*)
+      cp="$(pom_classpath "$INTEROP_DIR/java/client3/pom.xml" "$version")" || return 1
+      classes="$(compile_java "client-$version" "$cp" "$common"/*.java "$INTEROP_DIR"/java/client3/src/org/gantry/interop/*.java)" || return 1
+      ;;
+    *)
+      base="$INTEROP_DIR/java/client"
+      cp="$(pom_classpath "$base/pom.xml" "$version")" || return 1
+      classes="$(compile_java "client-$version" "$cp" "$common"/*.java "$base"/src/org/gantry/interop/*.java \
+        "$base/src-${version%%.*}x"/org/gantry/interop/*.java)" || return 1
+      ;;
+  esac
+  CLASSPATH_ARG="$classes:$cp"
+}
+
+# run_java NAME VERSION [JVM OPTION...]: one JVM with all selected cases.
+run_java() {
+  local name="$1" version="$2"
+  shift 2
+  java_client "$version" && need_home || { run_program "$name" false; return; }
+  run_program "$name" java "${JVM_FLAGS[@]}" "$@" "-Duser.home=$WORK/home" -Drocketmq.client.logLevel=WARN \
+    -cp "$CLASSPATH_ARG" org.gantry.interop.Main
+}
+
+need_home() { mkdir -p "$WORK/home"; }
+
+run_java_4_9_8() { need_target && run_java java-4.9.8 "$CLIENT_4"; }
+run_java_5x() { need_target && run_java java-5x "$CLIENT_5"; }
+run_java_3x() { need_target && run_java java-3x "$CLIENT_3"; }
+
+run_go() {
+  need_target && need_home || return
+  local binary="$BUILD_DIR/go-client"
+  if ! (cd "$INTEROP_DIR/go" && GOFLAGS=-mod=mod go build -o "$binary" .) 2>"$WORK/go-build.log"; then
+    cat "$WORK/go-build.log"
+    run_program go false
+    return
+  fi
+  run_program go env "HOME=$WORK/home" "$binary"
+}
+
+# The header's binary form, chosen as users choose it; a few cases cover every kind of request.
+run_binary() {
+  need_target || return
+  local only='send_(sync|async|oneway|batch|too_large)|push_(clustering|tags|restart_continues)|pull_statuses|content_properties_utf8|offsets_min_max_by_time|orderly_suspend.*'
+  INTEROP_ONLY="${INTEROP_ONLY:-$only}" ROCKETMQ_SERIALIZE_TYPE=ROCKETMQ run_java binary "$CLIENT_4"
+}
+
+run_quickstart() {
+  need_target && need_home || return
+  run_program quickstart quickstart_cases
+}
+
+# The tutorials' programs: our own in their form with the 4.x client, and the published ones of 5.x.
+quickstart_cases() {
+  local passed=0 failed=0 cp classes
+  if java_client "$CLIENT_4" && cp="${CLASSPATH_ARG#*:}" &&
+    classes="$(compile_java "quickstart-$CLIENT_4" "$cp" "$INTEROP_DIR"/java/quickstart/src/*.java)"; then
+    quickstart_pair "quickstart_$CLIENT_4" "$classes:$cp" "" && passed=$((passed + 1)) || failed=$((failed + 1))
+  else
+    failed=$((failed + 1))
+  fi
+  if cp="$(pom_classpath "$INTEROP_DIR/java/quickstart/pom.xml" "$CLIENT_5")"; then
+    quickstart_pair "quickstart_$CLIENT_5" "$cp" org.apache.rocketmq.example.quickstart. && passed=$((passed + 1)) || failed=$((failed + 1))
+  else
+    failed=$((failed + 1))
+  fi
+  echo "$passed passed, $failed failed"
+}
+
+# quickstart_pair NAME CLASSPATH PACKAGE: producer, then consumer, each with nothing but NAMESRV_ADDR in its environment.
+quickstart_pair() {
+  local name="$1" dir="$WORK/$1" begin=$SECONDS deadline verdict rc
+  local java=(java "${JVM_FLAGS[@]}" "-Duser.home=$WORK/home" -cp "$2")
+  mkdir -p "$dir"
+  if ! timeout 60 "${java[@]}" "$3Producer" >"$dir/producer.out" 2>"$dir/producer.err"; then
+    echo "FAIL $name: the producer did not end well: $(tail -n 1 "$dir/producer.err")"
+    return 1
+  fi
+  start_process "$dir" consumer 'Consumer Started' "${java[@]}" "$3Consumer" || { echo "FAIL $name: the consumer did not start"; return 1; }
+  deadline=$((SECONDS + 90))
+  while verdict="$(python3 "$INTEROP_DIR/lib/quickstart_check.py" "$dir/producer.out" "$dir/consumer.out")"; rc=$?; [ $rc -eq 1 ] && [ $SECONDS -lt $deadline ]; do
+    sleep 0.3
+  done
+  stop_process "$dir" consumer
+  if [ $rc -ne 0 ]; then
+    echo "FAIL $name: $verdict"
+    return 1
+  fi
+  echo "PASS $name ($((SECONDS - begin)) s)"
+}
+
+needs_own_target() { # NAME: whether a target of the program's own can be started
+  [ -z "$GIVEN_NAMESRV_ADDR" ] && return
+  echo "== $1 left out: it starts and stops brokers itself, and NAMESRV_ADDR names a running system"
+  return 1
+}
+
+# A broker that dies, with the name server alive: data and routes.
+run_death() {
+  needs_own_target death || return 0
+  death_pair death "$TARGET" "$TARGET" death_
+}
+
+# The target's broker at RocketMQ's name server, and RocketMQ's broker at the target's name server.
+run_cross() {
+  needs_own_target cross || return 0
+  local other="rocketmq-$NEWEST_4"
+  death_pair "cross-$TARGET-broker" "$other" "$TARGET" 'send_sync|push_clustering|death_'
+  death_pair "cross-$TARGET-nameserver" "$TARGET" "$other" 'send_sync|push_clustering|death_removes'
+}
+
+# death_pair NAME NAMESERVER_SIDE BROKER_SIDE CASES: runs cases (prefixes) against a name server and a broker in
+# processes of their own, which the cases may kill and start again.
+death_pair() {
+  local name="$1" dir="$WORK/$1" ns_side="$2" broker_side="$3" ns
+  free_ports
+  ns="127.0.0.1:$NSPORT"
+  remember_target "$ns_side" "$dir/ns"
+  remember_target "$broker_side" "$dir/broker"
+  control "$ns_side" start-namesrv "$dir/ns" "$NSPORT" && control "$broker_side" start-broker "$dir/broker" "$ns" "$PORT" ||
+    { run_program "$name" false; return; }
+  NAMESRV_ADDR="$ns" INTEROP_BROKER_PID_FILE="$dir/broker/broker.pid" \
+    INTEROP_BROKER_START="$(declare -p INTEROP_DIR GANTRY_BINARY 2>/dev/null | tr '\n' ';') $(declare -f control); control $broker_side start-broker '$dir/broker' $ns $PORT" \
+    INTEROP_ONLY="${INTEROP_ONLY:-($4).*}" run_java "$name" "$CLIENT_4"
+  # The last case has killed the broker.
+  control "$broker_side" stop-broker "$dir/broker" KILL
+}
+
+# Clients with tls.enable=true that trust only the certificate's own authority. Plain clients go on beside them.
+run_tls() {
+  needs_own_target tls || return 0
+  local dir="$WORK/tls" only='send_sync|send_batch|send_body_sizes|push_clustering|send_vip_channel'
+  mkdir -p "$dir"
+  tls_certificate "$dir" || { run_program tls false; return; }
+  free_ports
+  remember_target "$TARGET" "$dir/target"
+  if [ "$TARGET" = gantry ]; then
+    control gantry start "$dir/target" "$NSPORT" "$PORT" "tls_cert=\"$dir/server.pem\"" "tls_key=\"$dir/server.key\""
+  else
+    RMQ_JVM_OPTS="-Dtls.test.mode.enable=false -Dtls.server.certPath=$dir/server.pem -Dtls.server.keyPath=$dir/server.key" \
+      control "$TARGET" start "$dir/target" "$NSPORT" "$PORT"
+  fi || { run_program tls false; return; }
+  export NAMESRV_ADDR="127.0.0.1:$NSPORT"
+  local tls=(-Dtls.enable=true -Dtls.test.mode.enable=false -Dtls.client.authServer=true)
+  INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_java tls "$CLIENT_4" "${tls[@]}" "-Dtls.client.trustCertPath=$dir/ca.pem"
+  INTEROP_ONLY="${INTEROP_ONLY:-send_sync}" run_java tls-plain-beside "$CLIENT_4"
+  INTEROP_ONLY=tls_untrusted_server_is_refused INTEROP_EXPECT_REFUSAL=1 \
+    run_java tls-untrusted "$CLIENT_4" "${tls[@]}" "-Dtls.client.trustCertPath=$dir/other-ca.pem"
+}
+
+# tls_certificate DIR: an authority with a server certificate, and another authority that signed nothing.
+tls_certificate() {
+  local name
+  for name in ca other-ca; do
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$name" -keyout "$1/$name.key" -out "$1/$name.pem" 2>>"$1/openssl.log" || return 1
+  done
+  openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout "$1/server.key" -out "$1/server.csr" 2>>"$1/openssl.log" &&
+    openssl x509 -req -days 2 -in "$1/server.csr" -CA "$1/ca.pem" -CAkey "$1/ca.key" -CAcreateserial \
+      -extfile <(printf 'subjectAltName=IP:127.0.0.1,DNS:localhost') -out "$1/server.pem" 2>>"$1/openssl.log"
+}

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Real, unmodified clients against Gantry (or, to check the suite itself, against RocketMQ).
+#
+#   run.sh [--client NAME[,NAME...]] [--target gantry|rocketmq|rocketmq-VERSION] [--keep]
+#
+# Clients: java-4.9.8 java-5x java-3x go quickstart binary tls cross death; all (the default) is every one.
+# Target: with NAMESRV_ADDR set, the running system behind it (tls, cross and death then cannot run and are left out).
+# Otherwise a fresh one is started and stopped: Gantry from GANTRY_BINARY (default build/release/gantry), or RocketMQ
+# with --target rocketmq. State and logs go to a temporary folder that is removed when all is well or told when not;
+# --keep keeps it. INTEROP_ONLY and INTEROP_SKIP select cases by regular expressions for whole names; INTEROP_MANY sets
+# the messages per thread of many_threads (default 2000, the full load is 20000).
+# The exit code is 0 when cases ran and all passed, 1 when some failed, 2 for a wrong call.
+set -uo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib/classpath.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib/process.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib/clients.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib/targets.sh"
+
+CLIENTS_ALL=(java-4.9.8 java-5x java-3x go quickstart binary tls cross death)
+clients=("${CLIENTS_ALL[@]}")
+TARGET=gantry
+keep=0
+
+usage() { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --client) [ $# -ge 2 ] || usage; [ "$2" = all ] || IFS=, read -r -a clients <<<"$2"; shift 2 ;;
+    --target) [ $# -ge 2 ] || usage; TARGET="$2"; shift 2 ;;
+    --keep) keep=1; shift ;;
+    *) usage ;;
+  esac
+done
+for client in "${clients[@]}"; do
+  case " ${CLIENTS_ALL[*]} " in
+    *" $client "*) ;;
+    *) echo "interop: no client $client; there are: ${CLIENTS_ALL[*]} all" >&2; exit 2 ;;
+  esac
+done
+
+WORK="$(mktemp -d "${TMPDIR:-/tmp}/gantry-interop.XXXXXX")"
+PASSED=0
+FAILED=0
+GIVEN_NAMESRV_ADDR="${NAMESRV_ADDR:-}"
+check_target || exit 2
+
+finish() {
+  stop_all_targets || FAILED=$((FAILED + 1))
+  if [ $FAILED -eq 0 ] && [ $keep -eq 0 ]; then
+    rm -rf "$WORK"
+  else
+    echo "interop: logs are in $WORK"
+  fi
+}
+trap 'finish; exit 130' INT TERM
+
+# run_program NAME COMMAND...: shows its output and adds up its closing line. A program without one has failed.
+run_program() {
+  local name="$1" out="$WORK/$1.out" closing
+  shift
+  echo "== $name"
+  "$@" 2>"$WORK/$name.err" | tee "$out"
+  closing="$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$out" | tail -n 1)"
+  if [[ "$closing" =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    PASSED=$((PASSED + BASH_REMATCH[1]))
+    FAILED=$((FAILED + BASH_REMATCH[2]))
+  else
+    FAILED=$((FAILED + 1))
+    echo "FAIL $name: ended without a result; the end of its error output:"
+    tail -n 10 "$WORK/$name.err"
+  fi
+}
+
+started_s=$SECONDS
+for client in "${clients[@]}"; do
+  "run_${client//[-.]/_}"
+done
+finish
+echo "interop: $PASSED passed, $FAILED failed"
+echo "interop took $((SECONDS - started_s)) s"
+[ $FAILED -eq 0 ] && [ $PASSED -gt 0 ]
