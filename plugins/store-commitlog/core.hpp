@@ -1,7 +1,7 @@
 // What the parts of one store share, and the order of its locks.
 //
 // Locks: `mutex` guards everything in here that says so. Held for copying records in and for index lookups, never across I/O or a call
-// that may block. meta_mutex (rows.hpp) and the readers' own mutex are leaves: neither is held while taking another one.
+// that may block. rows_mutex comes before it. All others are leaves: none is held while taking another one.
 #pragma once
 
 #include "arena.hpp"
@@ -9,6 +9,7 @@
 #include "log_writer.hpp"
 #include "options.hpp"
 #include "queue_table.hpp"
+#include "rows.hpp"
 #include "segment.hpp"
 
 #include <algorithm>
@@ -44,6 +45,9 @@ struct Core {
   bool stopping = false;
   bool flush_waiters = false;  // somebody waits for the flusher
   LogPos checkpoint_pos, older_checkpoint_pos;  // of the newest checkpoint on disk and the one before it
+  std::uint64_t checkpoint_generation = 0;
+
+  Rows rows;  // has its own mutex
 
   struct Counters {
     std::atomic<std::uint64_t> bad_records{0}, flushes{0}, meta_rows{0}, segments_dropped{0};
@@ -65,6 +69,13 @@ struct Core {
     const Segment &active = segments.active();
     return segments.ready.size() < wanted && (wanted > 1 || writer.next_pos() - active.base > active.bytes / 4);
   }
+
+  // Brings `rows` up to the last acknowledged frame. Mutex not held. False: another thread is at it, and wait is false.
+  bool apply_acknowledged_meta(bool wait);
+  std::mutex rows_mutex;  // taken before `mutex`: whoever brings the rows forward or writes them out
+
+  // Mutex held.
+  [[nodiscard]] gantry_queue_stat stat_of(QueueState &queue);
 
   void log(std::int32_t level, const std::string &text) const { host.log(level, text); }
   // Stops all writing. Mutex held. Logs once.

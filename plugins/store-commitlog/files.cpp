@@ -167,7 +167,16 @@ void FileBuilder::pad_to(std::size_t unit) {
   while (position() % unit != 0) put(kZeros, std::min<std::size_t>(sizeof kZeros, unit - position() % unit));
 }
 
+std::uint32_t FileBuilder::take_crc() {
+  const std::uint32_t crc = crc32c(buffer_.data() + crc_from_, used_ - crc_from_, crc_);
+  crc_ = 0;
+  crc_from_ = used_;
+  return crc;
+}
+
 void FileBuilder::flush(std::size_t bytes) {
+  crc_ = crc32c(buffer_.data() + crc_from_, used_ - crc_from_, crc_);
+  crc_from_ = 0;
   if (failed_ == 0) {
     const std::int64_t n = files_.write(file_.get(), buffer_.data(), bytes, static_cast<std::int64_t>(written_));
     if (n < 0) failed_ = n;

@@ -41,6 +41,7 @@ class AlignedBuffer {
   AlignedBuffer &operator=(AlignedBuffer &&other) noexcept;
   [[nodiscard]] std::uint8_t *data() const { return p_; }
   [[nodiscard]] std::size_t size() const { return bytes_; }
+  void shrink(std::size_t bytes) { bytes_ = bytes < bytes_ ? bytes : bytes_; }  // the size told, not the memory
 
  private:
   std::uint8_t *p_;
@@ -79,6 +80,8 @@ class FileBuilder {
     put(&value, sizeof value);
   }
   void pad_to(std::size_t unit);
+  // crc32c of what was put since the last call.
+  [[nodiscard]] std::uint32_t take_crc();
   [[nodiscard]] std::uint64_t position() const { return written_ + used_; }
   // IO, NO_SPACE with the path; nothing is left behind then.
   [[nodiscard]] Result<void> finish();
@@ -94,7 +97,9 @@ class FileBuilder {
   AlignedBuffer buffer_;
   std::size_t used_ = 0;
   std::uint64_t written_ = 0;
-  std::int64_t failed_ = 0;  // first -errno
+  std::uint32_t crc_ = 0;
+  std::size_t crc_from_ = 0;  // first byte of the buffer that is not in crc_ yet
+  std::int64_t failed_ = 0;   // first -errno
 };
 
 [[nodiscard]] Error file_error(const std::string &what, const std::string &path, std::int64_t negative_errno);

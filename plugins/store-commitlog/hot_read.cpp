@@ -94,9 +94,16 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
     for (const PartRef &ref : queue->refs != nullptr ? *queue->refs : std::vector<PartRef>{}) {
       if (ref.first + ref.count <= scan.at) continue;
       if (cold->runs.size() == kMaxRuns) break;
-      cold->runs.push_back(core_.segments.by_no(ref.segment_no));
+      const SegmentRef &segment = core_.segments.by_no(ref.segment_no);
+      cold->runs.push_back({segment, segment->run});
     }
-    return Answer::kCold;
+    cold->stable = core_.writer.done_pos();
+    if (!cold->runs.empty()) return Answer::kCold;
+    // A hole before the parts in memory.
+    scan.state.next_off = n > 0 ? parts[n - 1]->first.v : scan.end.v;
+    scan.state.stop = GANTRY_STOP_BAD;
+    *out = finish_hot(scan.state);
+    return Answer::kInline;
   }
   while (n > 0 && scan.at < scan.end) {
     const QueuePart &part = *parts[--n];
@@ -125,7 +132,8 @@ HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *col
   if (segment->index == nullptr) {
     cold->by_position = true;
     cold->position_in_segment = offset;
-    cold->runs.push_back(segment);
+    cold->runs.push_back({segment, segment->run});
+    cold->stable = core_.writer.done_pos();
     return Answer::kCold;
   }
   const std::uint32_t number = segment->index->find_record(offset);
@@ -170,6 +178,7 @@ ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
 
 void HotReader::finish_cold(const gantry_read_result &state, ColdRead *cold) {
   cold->result = state;
+  cold->stable = core_.writer.done_pos();
   cold->records.reserve(picked_.size());
   for (const Picked &one : picked_) {
     const gantry_record &r = one.record;

@@ -18,14 +18,21 @@ struct ColdRecord {
   std::int64_t queue_off = 0, tag = 0, store_ms = 0;
 };
 
+// Where a queue's entries of one sealed segment are.
+struct RunPart {
+  SegmentRef segment;
+  std::shared_ptr<RunFile> run;
+};
+
 // Work for a reader thread: records already chosen, or a queue range whose index is in run files.
 struct ColdRead {
   gantry_cq cq = 0;
   std::uint64_t user_data = 0;
+  LogPos stable;                      // all before it is on disk and does not change
   gantry_read_result result{};        // min_off, max_off, next_off and stop as they are if all goes well
   std::vector<ColdRecord> records;    // when the index was in memory
   // Otherwise:
-  std::vector<SegmentRef> runs;       // consecutive parts of the queue, oldest first
+  std::vector<RunPart> runs;          // consecutive parts of the queue, oldest first
   std::uint32_t queue = 0;
   std::int64_t offset = 0;
   std::vector<std::int64_t> tags;
@@ -59,9 +66,5 @@ class HotReader {
   Core &core_;
   std::vector<Picked> picked_;
 };
-
-[[nodiscard]] inline std::int64_t store_ms_of(std::int64_t first_ms, std::int32_t delta) {
-  return delta == kUnknownStoreMs ? 0 : first_ms + delta;
-}
 
 }  // namespace gantry::commitlog

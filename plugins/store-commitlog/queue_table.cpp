@@ -2,6 +2,11 @@
 
 namespace gantry::commitlog {
 
+void QueueState::add_ref(const PartRef &ref) {
+  if (refs == nullptr) refs = std::make_unique<std::vector<PartRef>>();
+  refs->push_back(ref);
+}
+
 QueueOff QueueState::trim(std::uint32_t first_segment_no) {
   if (refs != nullptr) {
     std::size_t gone = 0;

@@ -20,6 +20,7 @@ struct PartRef {
   std::uint32_t segment_no = 0;
   std::uint32_t count = 0;
   QueueOff first;
+  std::int64_t first_store_ms = 0;  // 0 = unknown
 };
 
 struct QueueState {
@@ -33,6 +34,7 @@ struct QueueState {
   std::uint16_t frame_row = 0;
   bool alive = false;
 
+  void add_ref(const PartRef &ref);  // newer than those before
   // Offset of the oldest entry still there; `appended` when there is none. Drops references to segments before first_segment_no.
   [[nodiscard]] QueueOff trim(std::uint32_t first_segment_no);
 };

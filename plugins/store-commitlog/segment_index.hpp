@@ -23,6 +23,10 @@ inline constexpr std::int32_t kUnknownStoreMs = INT32_MIN;
   return static_cast<std::int32_t>(delta);
 }
 
+[[nodiscard]] inline std::int64_t store_ms_of(std::int64_t first_ms, std::int32_t delta) {  // 0 = unknown
+  return delta == kUnknownStoreMs ? 0 : first_ms + delta;
+}
+
 struct RecordRow {
   std::uint32_t offset = 0;  // in the segment
   std::uint32_t bytes = 0;   // 0: damaged, nothing to read
@@ -65,6 +69,8 @@ struct QueuePart {
 
 class SegmentIndex {
  public:
+  static constexpr std::uint32_t kRowsPerChunk = 2048, kKeysPerChunk = 2048;
+
   explicit SegmentIndex(std::uint32_t segment_no) : segment_no_(segment_no) {}
   SegmentIndex(const SegmentIndex &) = delete;
   SegmentIndex &operator=(const SegmentIndex &) = delete;
@@ -105,10 +111,14 @@ class SegmentIndex {
   [[nodiscard]] std::uint32_t key_count() const { return key_count_; }
 
   [[nodiscard]] const std::vector<QueuePart *> &parts() const { return parts_; }
+  // The memory of rows and keys, which stays where it is until the index is freed.
+  void chunks(std::vector<const RecordRow *> *records, std::vector<const KeyRow *> *keys) const {
+    for (const auto &chunk : rows_) records->push_back(chunk.get());
+    for (const auto &chunk : keys_) keys->push_back(chunk.get());
+  }
   [[nodiscard]] std::uint64_t memory_bytes() const;
 
  private:
-  static constexpr std::uint32_t kRowsPerChunk = 2048, kKeysPerChunk = 2048;
   static constexpr std::size_t kBlockBytes = 64u << 10;
 
   void *allocate(std::size_t bytes);

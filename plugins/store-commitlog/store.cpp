@@ -66,11 +66,13 @@ Result<void> Store::serve() {
   if (!engine) return std::move(engine.error());
   pump_ = std::make_unique<Pump>(core_, std::move(*engine));
   background_ = std::make_unique<Background>(core_);
+  readers_ = std::make_unique<Readers>(core_);
   core_.wake_home = [this] { pump_->wake(); };
   core_.wake_background = [this] { background_->wake(); };
   core_.wake_flusher = [this] { background_->wake_flusher(); };
   GANTRY_TRY(pump_->start());
   background_->start();
+  readers_->start();
   serving_.store(true, std::memory_order_release);
   core_.log(GANTRY_LOG_INFO, "store open: " + pump_->engine_description() + ", log " + std::to_string(core_.segments.live.front()->base.v) + ".." +
                                  std::to_string(core_.writer.next_pos().v) + ", " + std::to_string(core_.queues.alive()) + " queues");
@@ -84,6 +86,7 @@ void Store::stop() {
     const std::lock_guard lock(core_.mutex);
     core_.stopping = true;
   }
+  readers_->stop();
   pump_->drain();
   background_->stop();
   pump_->quiesce();

@@ -5,6 +5,7 @@
 #include "core.hpp"
 #include "hot_read.hpp"
 #include "pump.hpp"
+#include "readers.hpp"
 
 #include <gantry/draft/store.h>
 
@@ -49,13 +50,13 @@ class Store {
   void complete(gantry_cq cq, std::uint64_t user_data, std::int32_t status) const;
   [[nodiscard]] bool serving() const { return serving_.load(std::memory_order_acquire); }
   const gantry_read_result *deliver(HotReader::Answer answer, ReadResult *result, ColdRead cold);
-  void stat_locked(QueueState &queue, gantry_queue_stat *out) const;
 
   std::function<Result<std::unique_ptr<IoEngine>>()> make_engine_;
   Core core_;
   HotReader hot_;  // guarded by Core::mutex
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Background> background_;
+  std::unique_ptr<Readers> readers_;
   bool opened_ = false, started_ = false;
   std::atomic<bool> serving_{false};
   std::vector<std::uint8_t> op_bytes_;  // guarded by Core::mutex

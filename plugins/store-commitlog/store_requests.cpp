@@ -139,14 +139,9 @@ const gantry_read_result *Store::deliver(HotReader::Answer answer, ReadResult *r
     case HotReader::Answer::kInline: return result->abi();
     case HotReader::Answer::kNotFound: complete(cold.cq, cold.user_data, GANTRY_E_NOT_FOUND); break;
     case HotReader::Answer::kCorrupt: complete(cold.cq, cold.user_data, GANTRY_E_CORRUPT); break;
-    case HotReader::Answer::kCold: complete(cold.cq, cold.user_data, GANTRY_E_UNSUPPORTED); break;
+    case HotReader::Answer::kCold: readers_->submit(std::move(cold)); break;
   }
   return nullptr;
-}
-
-void Store::stat_locked(QueueState &queue, gantry_queue_stat *out) const {
-  const QueueOff min = std::min(queue.trim(core_.segments.first_no()), queue.visible);
-  *out = {min.v, queue.visible.v, queue.appended.v, 0};
 }
 
 std::int32_t Store::queue_stat(gantry_queue queue, gantry_queue_stat *out) {
@@ -154,11 +149,33 @@ std::int32_t Store::queue_stat(gantry_queue queue, gantry_queue_stat *out) {
   const std::lock_guard lock(core_.mutex);
   QueueState *state = core_.queues.get(queue);
   if (state == nullptr) return GANTRY_E_NOT_FOUND;
-  stat_locked(*state, out);
+  *out = core_.stat_of(*state);
   return GANTRY_OK;
 }
 
-std::int32_t Store::seek_time(std::uint32_t, gantry_queue, std::int64_t, std::uint64_t, gantry_cq) { return GANTRY_E_UNSUPPORTED; }
+std::int32_t Store::seek_time(std::uint32_t, gantry_queue queue, std::int64_t ms, std::uint64_t user_data, gantry_cq cq) {
+  if (!serving()) return GANTRY_E_CLOSED;
+  ColdSeek cold;
+  QueueOff offset;
+  {
+    const std::lock_guard lock(core_.mutex);
+    QueueState *state = core_.queues.get(queue);
+    if (state == nullptr) return GANTRY_E_NOT_FOUND;
+    if (seek_in_memory(core_, *state, ms, &offset, &cold)) {
+      cold.part.segment = nullptr;
+    }
+  }
+  if (cold.part.segment == nullptr) {
+    const gantry_cqe cqe{user_data, offset.v, 0, GANTRY_OK, 0};
+    core_.host.push(cq, {&cqe, 1});
+    return GANTRY_OK;
+  }
+  cold.cq = cq;
+  cold.user_data = user_data;
+  cold.queue = static_cast<std::uint32_t>(queue);
+  readers_->submit(std::move(cold));
+  return GANTRY_OK;
+}
 
 std::int32_t Store::sync(std::uint32_t shard, std::uint64_t user_data, gantry_cq cq) {
   if (!serving()) return GANTRY_E_CLOSED;
@@ -191,6 +208,7 @@ void Store::stats(gantry_store_stats *out) {
     const std::string engine = (pump_ != nullptr ? pump_->engine_description() : "not started") + (core_.segments.active().direct ? ", O_DIRECT" : ", buffered");
     std::memcpy(s.engine, engine.data(), std::min(engine.size(), sizeof s.engine - 1));
   }
+  (void)core_.apply_acknowledged_meta(false);
   s.meta_rows = core_.counters.meta_rows;
   s.bad_records_total = core_.counters.bad_records;
   s.free_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, core_.files->free_bytes(core_.data_dir)));

@@ -1,0 +1,249 @@
+#include "readers.hpp"
+
+#include "log_scan.hpp"
+#include "run_file.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gantry::commitlog {
+
+Readers::Readers(Core &core) : core_(core), cache_(core.options.read_cache_bytes) {}
+
+Readers::~Readers() { stop(); }
+
+void Readers::start() {
+  for (std::int64_t i = 0; i < core_.options.readers; ++i) threads_.emplace_back([this] { run(); });
+}
+
+void Readers::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread &thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Readers::submit(ColdRead read) { push({std::make_unique<ColdRead>(std::move(read)), nullptr}); }
+void Readers::submit(ColdSeek seek) { push({nullptr, std::make_unique<ColdSeek>(std::move(seek))}); }
+
+void Readers::push(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+}
+
+void Readers::run() {
+  for (;;) {
+    Task task;
+    bool cancel;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+      if (tasks_.empty()) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+      cancel = stopping_;
+    }
+    if (task.read != nullptr) {
+      cancel ? answer(*task.read, GANTRY_E_CANCELLED, nullptr) : perform(*task.read);
+    } else if (cancel) {
+      const gantry_cqe cqe{task.seek->user_data, 0, 0, GANTRY_E_CANCELLED, 0};
+      core_.host.push(task.seek->cq, {&cqe, 1});
+    } else {
+      perform(*task.seek);
+    }
+  }
+}
+
+void Readers::answer(const ColdRead &read, std::int32_t status, ReadResult *result) const {
+  gantry_cqe cqe{read.user_data, 0, 0, status, 0};
+  if (result != nullptr) cqe.aux = reinterpret_cast<std::uint64_t>(result->abi());
+  if (core_.host.push(read.cq, {&cqe, 1}) < 0 && result != nullptr) result->release();  // nobody will take it
+}
+
+// ---- reading records
+
+void Readers::perform(ColdRead &read) {
+  if (read.by_position) {
+    std::int32_t status = GANTRY_OK;
+    if (!resolve_position(read, &status)) return answer(read, status, nullptr);
+  } else if (!read.runs.empty() && !resolve(read)) {
+    return answer(read, GANTRY_E_CORRUPT, nullptr);
+  }
+  std::size_t total = 0;
+  for (const ColdRecord &record : read.records) total += record.bytes;
+  const auto n = static_cast<std::uint32_t>(read.records.size());
+  ReadResult *result = ReadResult::create(n, total);
+  gantry_read_result &r = result->result();
+  r.next_off = read.result.next_off;
+  r.min_off = read.result.min_off;
+  r.max_off = read.result.max_off;
+  r.stop = read.result.stop;
+  std::uint8_t *to = result->bytes();
+  std::uint32_t good = 0;
+  for (; good < n; ++good) {
+    const ColdRecord &record = read.records[good];
+    if (!fetch(record, read.stable, to)) {
+      r.next_off = record.queue_off + 1;
+      r.stop = GANTRY_STOP_BAD;
+      break;
+    }
+    result->records()[good] = {{to, record.bytes, 0, nullptr}, record.queue_off, (record.segment->base + record.offset).v, record.tag, record.store_ms};
+    to += record.bytes;
+  }
+  result->seal(good);
+  if (read.by_position && good == 0) {
+    result->release();
+    return answer(read, GANTRY_E_CORRUPT, nullptr);
+  }
+  answer(read, GANTRY_OK, result);
+}
+
+// The record's bytes, compared with their checksum; a failure is tried once more past the cache.
+bool Readers::fetch(const ColdRecord &record, LogPos stable, std::uint8_t *to) {
+  for (const bool cached : {true, false}) {
+    if (copy_out(record, stable, cached, to) && crc32c(to, record.bytes) == record.crc) return true;
+  }
+  ++core_.counters.bad_records;
+  core_.log(GANTRY_LOG_ERROR, "record of " + std::to_string(record.bytes) + " bytes at log position " + std::to_string((record.segment->base + record.offset).v) +
+                                  " in " + record.segment->path + " is damaged or cannot be read: it is skipped");
+  return false;
+}
+
+bool Readers::copy_out(const ColdRecord &record, LogPos stable, bool cached, std::uint8_t *to) {
+  const Segment &segment = *record.segment;
+  std::int64_t at = record.offset;
+  const std::int64_t end = at + record.bytes;
+  while (at < end) {
+    const std::int64_t begin = align_down(at, ExtentCache::kExtentBytes);
+    const std::int64_t extent_end = std::min(begin + ExtentCache::kExtentBytes, segment.bytes);
+    // Behind `stable` the log is still being written: such a stretch is read, but not kept.
+    const bool keep = segment.base + extent_end <= stable;
+    const std::int64_t key = (segment.base + begin).v;
+    ExtentCache::Extent extent = cached && keep ? cache_.find(key) : nullptr;
+    if (extent == nullptr) {
+      auto buffer = std::make_shared<AlignedBuffer>(static_cast<std::size_t>(ExtentCache::kExtentBytes));
+      const std::int64_t wanted = align_up(extent_end - begin, kBlock);
+      const std::int64_t got = core_.files->read(segment.file.get(), buffer->data(), static_cast<std::size_t>(wanted), begin);
+      if (got < std::min(extent_end, end) - begin) return false;
+      extent = buffer;
+      if (!cached) cache_.drop(key);
+      if (keep) cache_.put(key, extent);
+    }
+    const std::int64_t n = std::min(end, extent_end) - at;
+    std::memcpy(to, extent->data() + (at - begin), static_cast<std::size_t>(n));
+    to += n;
+    at += n;
+  }
+  return true;
+}
+
+// ---- finding records in runs
+
+// A run whose content does not hold is made again from its segment. Null: that failed too.
+std::shared_ptr<RunFile> Readers::usable(const RunPart &part) {
+  if (part.run->verified()) return part.run;
+  const std::lock_guard rebuilding(rebuild_mutex_);
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (part.segment->run != part.run && part.segment->run != nullptr) return part.segment->run;  // another reader was faster
+  }
+  core_.log(GANTRY_LOG_WARN, "index run of " + part.segment->path + " is damaged: rebuilding it");
+  Result<std::shared_ptr<RunFile>> fresh = LogScan(core_).rebuild(part.segment->base);
+  if (!fresh) {
+    core_.log(GANTRY_LOG_ERROR, fresh.error().text);
+    return nullptr;
+  }
+  const std::lock_guard lock(core_.mutex);
+  part.segment->run = *fresh;
+  return *fresh;
+}
+
+bool Readers::resolve(ColdRead &read) {
+  std::uint32_t scanned = 0;
+  std::uint64_t bytes = 0;
+  read.result.stop = GANTRY_STOP_LIMIT;
+  for (const RunPart &part : read.runs) {
+    const std::shared_ptr<RunFile> run = usable(part);
+    if (run == nullptr) return false;
+    if (!resolve_part(read, {part.segment, run}, &scanned, &bytes)) break;
+  }
+  read.result.next_off = read.offset;
+  if (read.offset == read.result.max_off && read.result.stop == GANTRY_STOP_LIMIT) read.result.stop = GANTRY_STOP_END;
+  return true;
+}
+
+// Goes through the entries of one part from read.offset. True: reached its end, the next part may follow.
+bool Readers::resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *scanned, std::uint64_t *bytes) {
+  const IndexReader &index = part.run->index();
+  const PartRow *row = index.find_part(read.queue);
+  if (row == nullptr || read.offset >= row->first_off + row->count) return true;
+  if (read.offset < row->first_off) {
+    if (!read.records.empty()) return false;
+    read.offset = row->first_off;
+    read.result.stop = GANTRY_STOP_BAD;
+    return false;
+  }
+  for (auto i = static_cast<std::uint32_t>(read.offset - row->first_off); i < row->count; ++i, ++read.offset) {
+    if ((*scanned)++ == kMaxScanned) return false;
+    const Entry entry = index.entry(*row, i);
+    const bool lost = entry.record == kNoRecord;
+    if (!lost && !read.any_tag && std::find(read.tags.begin(), read.tags.end(), entry.tag) == read.tags.end()) continue;
+    const RecordRow record = lost ? RecordRow{} : index.records()[entry.record];
+    if (record.bytes == 0) {
+      ++read.offset;
+      read.result.stop = GANTRY_STOP_BAD;
+      return false;
+    }
+    if (read.records.size() == read.max_records) return false;
+    if (!read.records.empty() && *bytes + record.bytes > read.max_bytes) return false;
+    if (std::int64_t{record.offset} + record.bytes > part.segment->bytes) return false;
+    *bytes += record.bytes;
+    read.records.push_back({part.segment, record.offset, record.bytes, record.crc, read.offset, entry.tag,
+                            store_ms_of(part.run->footer().first_store_ms, record.store_ms_delta)});
+  }
+  return true;
+}
+
+bool Readers::resolve_position(ColdRead &read, std::int32_t *status) {
+  const std::shared_ptr<RunFile> run = usable(read.runs[0]);
+  *status = GANTRY_E_CORRUPT;
+  if (run == nullptr) return false;
+  const std::uint32_t number = run->index().find_record(read.position_in_segment);
+  *status = GANTRY_E_NOT_FOUND;
+  if (number == kNoRecord) return false;
+  const RecordRow &record = run->index().records()[number];
+  *status = GANTRY_E_CORRUPT;
+  if (record.bytes == 0 || std::int64_t{record.offset} + record.bytes > read.runs[0].segment->bytes) return false;
+  read.result.stop = GANTRY_STOP_END;
+  read.records.push_back({read.runs[0].segment, record.offset, record.bytes, record.crc, -1, 0,
+                          store_ms_of(run->footer().first_store_ms, record.store_ms_delta)});
+  return true;
+}
+
+// ---- seeking
+
+void Readers::perform(const ColdSeek &seek) {
+  gantry_cqe cqe{seek.user_data, seek.end.v, 0, GANTRY_OK, 0};
+  const std::shared_ptr<RunFile> run = usable(seek.part);
+  const PartRow *row = run != nullptr ? run->index().find_part(seek.queue) : nullptr;
+  if (row == nullptr) {
+    cqe.status = GANTRY_E_CORRUPT;
+    cqe.result = 0;
+  } else {
+    const IndexReader &index = run->index();
+    const std::uint32_t at = first_not_before(row->count, seek.ms, [&](std::uint32_t i) {
+      const Entry entry = index.entry(*row, i);
+      return entry.record == kNoRecord ? 0 : store_ms_of(run->footer().first_store_ms, index.records()[entry.record].store_ms_delta);
+    });
+    if (at < row->count) cqe.result = row->first_off + at;
+  }
+  core_.host.push(seek.cq, {&cqe, 1});
+}
+
+}  // namespace gantry::commitlog
