@@ -126,8 +126,11 @@ void Acceptor::log_refusals(Shard &shard) {
 }
 
 void Acceptor::back_off(Shard &shard, int error) {
-  log_error("io", "listener ", address_, ": cannot accept: ", std::strerror(error),
-            error == EMFILE || error == ENFILE ? "; raise the limit of file descriptors (ulimit -n)" : "", "; trying again");
+  if (failure_logged_ms_ == 0 || shard.now_ms() - failure_logged_ms_ >= kLogEveryMs) {
+    failure_logged_ms_ = shard.now_ms();
+    log_error("io", "listener ", address_, ": cannot accept: ", std::strerror(error),
+              error == EMFILE || error == ENFILE ? "; raise the limit of file descriptors (ulimit -n)" : "", "; trying again");
+  }
   struct Retry {
     static void run(void *arg) noexcept {
       auto *self = static_cast<Acceptor *>(arg);

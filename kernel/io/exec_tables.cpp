@@ -7,7 +7,8 @@
 namespace gantry::io {
 namespace {
 
-constexpr int kShardShift = 56;  // of timer and watch ids
+constexpr int kShardShift = 56;  // of timer and watch ids; the shard itself knows them by the bits below
+constexpr std::uint64_t kInShard = (std::uint64_t{1} << kShardShift) - 1;
 
 ShardSetInner &set_of(const gantry_host *host) {
   auto *set = static_cast<ShardSet *>(HostContext::of(host)->io);
@@ -21,14 +22,14 @@ Shard *own_shard(const gantry_host *host) {
   return shard != nullptr && &shard->set == &set_of(host) ? shard : nullptr;
 }
 
-struct WatchOrder {  // fd_watch and fd_unwatch from the control thread while the shards run
-  std::uint64_t id;
+struct WatchOrder {  // fd_watch from the control thread while the shards run
+  std::uint64_t name;
   int fd;
   gantry_task_fn fn;
   void *arg;
   static void run(void *arg) noexcept {
     const std::unique_ptr<WatchOrder> self(static_cast<WatchOrder *>(arg));
-    (void)Shard::current()->watch(self->id, self->fd, self->fn, self->arg);
+    (void)Shard::current()->watch(self->name, self->fd, self->fn, self->arg);
   }
 };
 
@@ -69,16 +70,17 @@ int32_t timer_cancel(const gantry_host *host, uint64_t timer) noexcept {
   ShardSetInner &set = set_of(host);
   Shard *shard = set.shard(static_cast<std::uint32_t>(timer >> kShardShift));
   if (timer == 0 || shard == nullptr || !set.owns(*shard)) return GANTRY_E_INVALID;
-  return shard->cancel(timer & ((std::uint64_t{1} << kShardShift) - 1)) ? GANTRY_OK : GANTRY_E_NOT_FOUND;
+  return shard->cancel(timer & kInShard) ? GANTRY_OK : GANTRY_E_NOT_FOUND;
 }
 
 uint64_t fd_watch(const gantry_host *host, uint32_t index, int32_t fd, gantry_task_fn fn, void *arg) noexcept {
   ShardSetInner &set = set_of(host);
   Shard *shard = set.shard(index);
   if (shard == nullptr || fn == nullptr || fd < 0) return 0;
-  const std::uint64_t id = std::uint64_t{index} << kShardShift | set.next_watch.fetch_add(1);
-  if (set.owns(*shard)) return shard->watch(id, fd, fn, arg) ? id : 0;
-  auto order = std::make_unique<WatchOrder>(WatchOrder{id, fd, fn, arg});
+  const std::uint64_t name = set.next_watch.fetch_add(1);
+  const std::uint64_t id = std::uint64_t{index} << kShardShift | name;
+  if (set.owns(*shard)) return shard->watch(name, fd, fn, arg) ? id : 0;
+  auto order = std::make_unique<WatchOrder>(WatchOrder{name, fd, fn, arg});
   if (!shard->post({&WatchOrder::run, order.get()})) return 0;
   (void)order.release();
   return id;
@@ -89,7 +91,7 @@ void fd_unwatch(const gantry_host *host, uint64_t watch) noexcept {
   Shard *shard = set.shard(static_cast<std::uint32_t>(watch >> kShardShift));
   if (watch == 0 || shard == nullptr) return;
   GANTRY_ASSERT(set.owns(*shard));
-  shard->unwatch(watch);
+  shard->unwatch(watch & kInShard);
 }
 
 int32_t offload(const gantry_host *host, gantry_task_fn fn, void *arg) noexcept {

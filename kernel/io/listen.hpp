@@ -22,9 +22,9 @@ struct Acceptor {
   Acceptor(const Acceptor &) = delete;
   Acceptor &operator=(const Acceptor &) = delete;
 
-  void start(Shard &shard);             // waits for the first connection
-  void accept_some(Shard &shard);       // takes what waits, then waits again
-  void stop();                          // closes the socket
+  void start(Shard &shard);        // waits for the first connection
+  void accept_some(Shard &shard);  // takes what waits, then waits again
+  void stop();                     // closes the socket
 
  private:
   struct Socket;  // Asio's
@@ -41,7 +41,7 @@ struct Acceptor {
   std::uint64_t retry_timer_ = 0;
   std::uint32_t next_shard_ = 0;
   std::uint64_t refused_ = 0;
-  std::int64_t refusals_logged_ms_ = 0;
+  std::int64_t refusals_logged_ms_ = 0, failure_logged_ms_ = 0;
   bool stopped_ = false;
 };
 

@@ -102,17 +102,17 @@ std::uint64_t Shard::arm(std::int64_t delay_ms, gantry_task_fn fn, void *arg) {
   return timers_.arm(rounded_up + (delay_ms < kLongest ? delay_ms : kLongest), fn, arg);
 }
 
-bool Shard::watch(std::uint64_t id, int fd, gantry_task_fn fn, void *arg) {
-  if (!poller_.add(fd, Ready::kWatch, id, EPOLLIN)) {
+bool Shard::watch(std::uint64_t name, int fd, gantry_task_fn fn, void *arg) {
+  if (!poller_.add(fd, Ready::kWatch, name, EPOLLIN)) {
     log_error("io", "descriptor ", fd, " cannot be watched: ", std::strerror(errno));
     return false;
   }
-  watches_[id] = Watch{fd, fn, arg};
+  watches_[name] = Watch{fd, fn, arg};
   return true;
 }
 
-void Shard::unwatch(std::uint64_t id) {
-  const auto found = watches_.find(id);
+void Shard::unwatch(std::uint64_t name) {
+  const auto found = watches_.find(name);
   if (found == watches_.end()) return;
   poller_.remove(found->second.fd);
   watches_.erase(found);

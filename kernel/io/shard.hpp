@@ -67,8 +67,8 @@ class Shard {
   // ---- timers, watches (shard.cpp); also thread control while the shards do not run
   [[nodiscard]] std::uint64_t arm(std::int64_t delay_ms, gantry_task_fn fn, void *arg);
   [[nodiscard]] bool cancel(std::uint64_t timer) { return timers_.cancel(timer); }
-  [[nodiscard]] bool watch(std::uint64_t id, int fd, gantry_task_fn fn, void *arg);
-  void unwatch(std::uint64_t id);
+  [[nodiscard]] bool watch(std::uint64_t name, int fd, gantry_task_fn fn, void *arg);
+  void unwatch(std::uint64_t name);
 
   // ---- connections (lifecycle.cpp)
   void adopt(int fd, Origin &origin, std::uint32_t listener, const Endpoint &peer);
