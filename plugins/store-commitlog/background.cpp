@@ -29,7 +29,10 @@ void Background::stop() {
   flusher_wake_.notify_all();
   background_wake_.notify_all();
   if (flusher_.joinable()) flusher_.join();
-  if (background_.joinable()) background_.join();
+  if (!background_.joinable()) return;
+  background_.join();
+  flush();
+  checkpoint(true);
 }
 
 void Background::wake_flusher() {
@@ -115,6 +118,10 @@ void Background::mark_if_quiet() {
 void Background::background_main() {
   while (!stop_) {
     prepare_segments();
+    seal_segments();
+    free_cold_indexes();
+    checkpoint_if_due();
+    apply_retention();
     std::unique_lock lock(wake_mutex_);
     background_wake_.wait_for(lock, kLookEvery, [this] { return stop_ || look_now_; });
     look_now_ = false;

@@ -4,6 +4,7 @@
 //   flusher     fdatasync: every flush_interval for what is acknowledged as written, at once when a request waits for it
 #pragma once
 
+#include "checkpoint.hpp"
 #include "core.hpp"
 
 #include <condition_variable>
@@ -19,7 +20,8 @@ class Background {
   Background &operator=(const Background &) = delete;
 
   void start();
-  void stop();  // after the log is drained
+  // After the log is drained: ends the threads and writes a last checkpoint.
+  void stop();
   void wake_flusher();
   void wake();
 
@@ -30,6 +32,14 @@ class Background {
   void mark_if_quiet();
   void prepare_segments();
   void report_prepare(const Error &error);
+  void seal_segments();
+  void free_cold_indexes();
+  void free_index(const SegmentRef &segment);
+  void checkpoint_if_due();
+  [[nodiscard]] bool take_snapshot(bool clean, CheckpointSnapshot *out);
+  void checkpoint(bool clean);
+  void apply_retention();
+  [[nodiscard]] SegmentRef oldest_expired(bool *needs_checkpoint);
 
   Core &core_;
   std::atomic<bool> stop_{false};
@@ -41,6 +51,9 @@ class Background {
   LogPos quiet_pos_;       // flusher: end of the log when it last looked
   std::int64_t next_prepare_ms_ = 0;
   bool no_space_logged_ = false;
+  std::int64_t next_seal_ms_ = 0, next_checkpoint_ms_ = 0;
+  std::uint64_t last_checkpoint_bytes_ = 0;
+  bool force_checkpoint_ = false;
   std::thread flusher_, background_;
 };
 

@@ -77,6 +77,14 @@ struct Core {
   // Mutex held.
   [[nodiscard]] gantry_queue_stat stat_of(QueueState &queue);
 
+  // Something for the background to do that should not wait for its next look. Mutex held.
+  [[nodiscard]] bool has_background_work() const {
+    if (needs_segment()) return true;
+    if (segments.live.size() < 2) return false;
+    const Segment &previous = **(segments.live.end() - 2);
+    return previous.run == nullptr && writer.done_pos() >= previous.end();
+  }
+
   void log(std::int32_t level, const std::string &text) const { host.log(level, text); }
   // Stops all writing. Mutex held. Logs once.
   void fence(const std::string &text) {

@@ -75,13 +75,13 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
     *out = finish_hot(scan.state);
     return Answer::kInline;
   }
-  const QueuePart *parts[8];  // newest first; more than a few segments are never in memory
-  std::size_t n = 0;
-  for (const QueuePart *part = queue->part; part != nullptr && n < 8; part = part->older) {
-    parts[n++] = part;
+  parts_.clear();
+  for (const QueuePart *part = queue->part; part != nullptr; part = part->older) {
+    parts_.push_back(part);
     if (part->first <= scan.at) break;
   }
-  const bool in_memory = scan.at == scan.end || (n > 0 && parts[n - 1]->first <= scan.at);
+  std::size_t n = parts_.size();
+  const bool in_memory = scan.at == scan.end || (n > 0 && parts_[n - 1]->first <= scan.at);
   if (!in_memory) {
     cold->result = scan.state;
     cold->offset = request.offset;
@@ -100,13 +100,13 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
     cold->stable = core_.writer.done_pos();
     if (!cold->runs.empty()) return Answer::kCold;
     // A hole before the parts in memory.
-    scan.state.next_off = n > 0 ? parts[n - 1]->first.v : scan.end.v;
+    scan.state.next_off = n > 0 ? parts_[n - 1]->first.v : scan.end.v;
     scan.state.stop = GANTRY_STOP_BAD;
     *out = finish_hot(scan.state);
     return Answer::kInline;
   }
   while (n > 0 && scan.at < scan.end) {
-    const QueuePart &part = *parts[--n];
+    const QueuePart &part = *parts_[--n];
     if (part.first > scan.at) {  // a hole: what lay there was lost with a damaged segment
       scan.at = part.first;
       scan.state.stop = GANTRY_STOP_BAD;

@@ -65,6 +65,7 @@ class HotReader {
 
   Core &core_;
   std::vector<Picked> picked_;
+  std::vector<const QueuePart *> parts_;  // of the queue being read, newest first
 };
 
 }  // namespace gantry::commitlog

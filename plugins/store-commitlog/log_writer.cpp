@@ -28,6 +28,8 @@ void LogWriter::start(LogPos pos, std::uint64_t epoch, std::uint32_t default_dur
   arena_.start_at(pos);
   const std::int64_t limit = std::min<std::int64_t>({kMaxRecordBytes, static_cast<std::int64_t>(arena_.bytes() / 4), segments_.active().bytes / 4});
   max_record_bytes_ = static_cast<std::uint32_t>(limit);
+  max_meta_bytes_ = static_cast<std::uint32_t>(
+      std::min<std::int64_t>({kMaxRecordBytes, static_cast<std::int64_t>(arena_.bytes() / 2), segments_.active().bytes / 2}));
 }
 
 std::int32_t LogWriter::check(const gantry_append &r) const {
@@ -195,7 +197,7 @@ void LogWriter::put_row(const gantry_append &r, std::uint32_t crc, std::uint32_t
 
 std::int32_t LogWriter::meta(std::span<const std::uint8_t> ops, std::uint32_t count, std::uint32_t durability, std::uint64_t user_data, gantry_cq cq) {
   if (fenced_) return fence_code_;
-  if (ops.size() > max_record_bytes_) return GANTRY_E_LIMIT;
+  if (ops.size() > max_meta_bytes_) return GANTRY_E_LIMIT;
   if (const std::int32_t rc = ensure(static_cast<std::uint32_t>(ops.size()), 0, false); rc != GANTRY_OK) return rc;
   open_->meta.insert(open_->meta.end(), ops.begin(), ops.end());
   open_->side += static_cast<std::uint32_t>(ops.size());

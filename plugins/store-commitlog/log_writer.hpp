@@ -37,6 +37,7 @@ class LogWriter {
   // The log goes on at `pos`, a multiple of kBlock in segments.active(); all before it is flushed.
   void start(LogPos pos, std::uint64_t epoch, std::uint32_t default_durability);
   [[nodiscard]] std::uint32_t max_record_bytes() const { return max_record_bytes_; }
+  [[nodiscard]] std::uint32_t max_meta_bytes() const { return max_meta_bytes_; }  // of one call's operations
 
   // ---- taking. OK, or AGAIN (no room until a write is done, a reader lets go or a segment is prepared), NO_SPACE, NOT_WRITABLE, INVALID;
   // nothing is taken then.
@@ -129,7 +130,7 @@ class LogWriter {
   SegmentList &segments_;
   std::uint64_t epoch_ = 0;
   std::uint32_t default_durability_ = GANTRY_DURABILITY_DURABLE;
-  std::uint32_t max_record_bytes_ = 0;
+  std::uint32_t max_record_bytes_ = 0, max_meta_bytes_ = 0;
 
   Frame *open_ = nullptr;
   std::deque<Frame *> frames_;  // closed, in log order, not yet released

@@ -76,7 +76,7 @@ void Pump::turn(bool reap) {
     collect();
     flush = wants_flush();
     core_.flush_waiters |= flush;
-    prepare = core_.needs_segment();
+    prepare = core_.has_background_work();
     publish_counts();
   }
   if (n_ops > 0) engine_->submit({ops.data(), n_ops});

@@ -35,6 +35,7 @@ class Recovery {
   Result<void> start_new_log();
   Result<void> read_log();
   Result<void> make_live();
+  void remove_stray_runs();
   Result<void> open_next();
   Result<void> attach_run(const SegmentRef &segment);
   Result<void> begin_epoch();
@@ -144,6 +145,7 @@ Result<void> Recovery::make_live() {
   }
   core_.segments.next_no = scan_.last_no() + 1;
   if (core_.segments.live.back()->index == nullptr) GANTRY_TRY(open_next());
+  remove_stray_runs();
   for (const SegmentRef &segment : core_.segments.live) {
     if (segment->run != nullptr) GANTRY_TRY(attach_run(segment));
   }
@@ -158,6 +160,18 @@ Result<void> Recovery::make_live() {
     }
   }
   return {};
+}
+
+// Runs whose segment retention has dropped.
+void Recovery::remove_stray_runs() {
+  std::vector<std::string> names;
+  (void)core_.files->list(core_.index_dir, &names);
+  for (const std::string &name : names) {
+    LogPos base;
+    if (name.size() != 24 || name.substr(20) != ".run" || !parse_position(name.substr(0, 20), &base)) continue;
+    const SegmentRef segment = core_.segments.find(base);
+    if (segment == nullptr || segment->base != base) (void)core_.files->remove(core_.index_dir + "/" + name);
+  }
 }
 
 // The last segment is full and sealed, the file that followed it is gone: it was empty.

@@ -6,12 +6,16 @@
 
 namespace gantry::commitlog {
 
+namespace {
+constexpr std::int64_t kMinArenaBytes = 4ll << 20;  // a meta value of 1 MiB has to fit in half of it
+}
+
 Result<std::unique_ptr<Store>> Store::create(const gantry_host *host, const gantry_config *config, StoreParts parts) {
   Result<Host> services = Host::from(host);
   if (!services) return std::move(services.error());
   Result<Options> options = Options::from(*config);
   if (!options) return std::move(options.error());
-  Result<Arena *> arena = Arena::create(static_cast<std::uint64_t>(options->hot_cache_bytes));
+  Result<Arena *> arena = Arena::create(static_cast<std::uint64_t>(std::max(options->hot_cache_bytes, kMinArenaBytes)));
   if (!arena) return std::move(arena.error());
   return std::unique_ptr<Store>(new Store(*services, *options, std::move(parts), **arena));
 }

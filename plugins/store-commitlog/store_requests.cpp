@@ -81,7 +81,7 @@ std::int32_t Store::meta_write(const gantry_meta_op *ops, std::uint32_t n, std::
     for (std::uint32_t i = 0; i < n; ++i) {
       const bool put = ops[i].op == GANTRY_META_PUT;
       put_meta_op(op_bytes_, put ? MetaOpKind::kPut : MetaOpKind::kDelete, bytes_of(ops[i].key), put ? bytes_of(ops[i].value) : std::span<const char>());
-      if (op_bytes_.size() > core_.writer.max_record_bytes()) return GANTRY_E_LIMIT;
+      if (op_bytes_.size() > core_.writer.max_meta_bytes()) return GANTRY_E_LIMIT;
     }
     const std::int32_t rc = core_.writer.meta(op_bytes_, n, durability, user_data, cq);
     if (rc != GANTRY_OK) {

@@ -1,0 +1,208 @@
+// Background work on what is already in the log: runs, checkpoints, retention.
+#include "background.hpp"
+
+#include "run_file.hpp"
+#include "segment_files.hpp"
+
+#include <algorithm>
+
+namespace gantry::commitlog {
+
+namespace {
+constexpr std::int64_t kRetryMs = 5000;
+constexpr std::uint64_t kCheckpointShare = 8;      // a checkpoint may cost an eighth of the log written since the last one
+constexpr std::size_t kPartsPerLock = 2048;
+}  // namespace
+
+// ---- runs
+
+void Background::seal_segments() {
+  while (!stop_ && core_.host.now_ms() >= next_seal_ms_) {
+    SegmentRef segment;
+    {
+      const std::lock_guard lock(core_.mutex);
+      for (const SegmentRef &each : core_.segments.live) {
+        if (!each->sealed || each->run != nullptr) continue;
+        if (core_.writer.done_pos() >= each->end() && !core_.writer.fenced()) segment = each;
+        break;  // runs are written oldest first
+      }
+    }
+    if (segment == nullptr) return;
+    flush();  // a run must not outlive the records it lists
+    const Result<void> written = RunFile::write(core_, segment->base, segment->bytes, segment->first_store_ms, segment->last_store_ms, whole_view(*segment->index));
+    Result<std::shared_ptr<RunFile>> run = written ? RunFile::open(core_, segment->base, segment->bytes) : Result<std::shared_ptr<RunFile>>(written.error());
+    if (!run) {
+      next_seal_ms_ = core_.host.now_ms() + kRetryMs;
+      core_.log(GANTRY_LOG_WARN, run.error().text + "; the index of " + segment->path + " stays in memory");
+      return;
+    }
+    const std::lock_guard lock(core_.mutex);
+    segment->run = std::move(*run);
+  }
+}
+
+// An index leaves memory when its run is there and no record of it is in the arena: reads of hot records stay free of disk.
+void Background::free_cold_indexes() {
+  for (;;) {
+    SegmentRef segment;
+    {
+      const std::lock_guard lock(core_.mutex);
+      for (const SegmentRef &each : core_.segments.live) {
+        if (each->index == nullptr) continue;
+        if (each->sealed && each->run != nullptr && core_.arena.hot_begin() >= each->end()) segment = each;
+        break;
+      }
+    }
+    if (segment == nullptr) return;
+    free_index(segment);
+  }
+}
+
+// Moves each queue of the oldest segment in memory over to the run, some at a time so that the shard never waits long.
+void Background::free_index(const SegmentRef &segment) {
+  const std::vector<QueuePart *> &parts = segment->index->parts();
+  for (std::size_t i = 0; i < parts.size(); i += kPartsPerLock) {
+    const std::lock_guard lock(core_.mutex);
+    for (std::size_t j = i; j < std::min(parts.size(), i + kPartsPerLock); ++j) {
+      QueuePart *part = parts[j];
+      QueueState *queue = core_.queues.get(part->queue);
+      if (queue == nullptr) continue;
+      QueuePart **link = &queue->part;
+      while (*link != nullptr && *link != part) link = &(*link)->older;
+      if (*link == nullptr) continue;
+      *link = nullptr;
+      const std::uint32_t first = part->at(0).record;
+      const std::int64_t first_ms = first != kNoRecord ? store_ms_of(segment->first_store_ms, segment->index->record(first).store_ms_delta) : 0;
+      queue->add_ref({segment->no, part->count, part->first, first_ms});
+    }
+  }
+  std::unique_ptr<SegmentIndex> index;
+  const std::lock_guard lock(core_.mutex);
+  index = std::move(segment->index);
+}
+
+// ---- checkpoints
+
+void Background::checkpoint_if_due() {
+  const std::int64_t now_ms = core_.host.now_ms();
+  bool due;
+  {
+    const std::lock_guard lock(core_.mutex);
+    const auto every = static_cast<std::int64_t>(
+        std::max(static_cast<std::uint64_t>(core_.options.checkpoint_bytes), kCheckpointShare * last_checkpoint_bytes_));
+    due = !core_.stopping && (force_checkpoint_ || core_.writer.done_pos() - core_.checkpoint_pos >= every);
+  }
+  if (due && now_ms >= next_checkpoint_ms_) checkpoint(false);
+}
+
+// What a recovery from done_pos needs. False: not now, requests for `memory` are acknowledged beyond what is written.
+bool Background::take_snapshot(bool clean, CheckpointSnapshot *out) {
+  const LogPos pos = core_.writer.done_pos();
+  if (core_.writer.fenced() || core_.writer.acked_pos() != pos) return false;
+  if (clean && !core_.writer.idle()) return false;
+  SegmentRef segment = core_.segments.find(pos);
+  if (segment == nullptr) segment = core_.segments.live.back();
+  if (segment->index == nullptr) return false;
+  CheckpointHead &head = out->head;
+  head.clean = clean ? 1 : 0;
+  head.generation = core_.checkpoint_generation + 1;
+  head.pos = pos.v;
+  head.epoch = core_.writer.epoch();
+  head.log_begin = core_.segments.live.front()->base.v;
+  head.index_base = segment->base.v;
+  head.index_segment_bytes = segment->bytes;
+  head.first_store_ms = segment->first_store_ms;
+  head.last_store_ms = segment->last_store_ms;
+  head.next_queue = core_.queues.size();
+  out->queues.reserve(core_.queues.alive());
+  for (gantry_queue handle = 0; handle < core_.queues.size(); ++handle) {
+    const QueueState *queue = core_.queues.get(handle);
+    if (queue == nullptr) continue;
+    const std::string &topic = core_.queues.topic_of(*queue);
+    out->queues.push_back({{static_cast<std::uint32_t>(handle), queue->queue_no, queue->kind, static_cast<std::uint32_t>(topic.size()), queue->visible.v}, &topic});
+  }
+  out->index = view_of(*segment->index, pos - segment->base, [&](std::uint32_t queue) {
+    const QueueState *state = core_.queues.get(queue);
+    return state != nullptr ? state->visible : QueueOff{-1};
+  });
+  return true;
+}
+
+void Background::checkpoint(bool clean) {
+  const std::lock_guard rows_lock(core_.rows_mutex);
+  CheckpointSnapshot snapshot;
+  std::vector<std::uint8_t> ops;
+  std::uint64_t count = 0;
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (!take_snapshot(clean, &snapshot)) return;
+    core_.writer.take_acknowledged_meta(&ops, &count);
+  }
+  if (count > 0) core_.counters.meta_rows = core_.rows.apply(ops, count);
+  flush();  // a checkpoint must not outlive the records it lists
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (core_.writer.fenced()) return;
+  }
+  const Result<std::uint64_t> bytes = write_checkpoint(core_, snapshot, core_.rows);
+  if (!bytes) {
+    next_checkpoint_ms_ = core_.host.now_ms() + kRetryMs;
+    core_.log(GANTRY_LOG_WARN, "no checkpoint, the next start scans more of the log: " + bytes.error().text);
+    return;
+  }
+  last_checkpoint_bytes_ = *bytes;
+  force_checkpoint_ = false;
+  const std::lock_guard lock(core_.mutex);
+  core_.older_checkpoint_pos = core_.checkpoint_pos;
+  core_.checkpoint_pos = {snapshot.head.pos};
+  core_.checkpoint_generation = snapshot.head.generation;
+}
+
+// ---- retention
+
+// Null: none. Only a segment that both checkpoints leave behind may go: either of them may be the one a recovery starts from.
+SegmentRef Background::oldest_expired(bool *needs_checkpoint) {
+  const SegmentList &segments = core_.segments;
+  const SegmentRef &oldest = segments.live.front();
+  if (!oldest->sealed || oldest->run == nullptr || core_.stopping) return nullptr;
+  std::int64_t total = 0;
+  for (const SegmentRef &segment : segments.live) total += segment->bytes;
+  const bool too_old = core_.options.retention_ms > 0 && oldest->last_store_ms < core_.host.wall_ms() - core_.options.retention_ms;
+  const bool too_much = core_.options.retention_bytes > 0 && total > core_.options.retention_bytes;
+  if (!too_old && !too_much) return nullptr;
+  *needs_checkpoint = oldest->end() > std::min(core_.older_checkpoint_pos, core_.checkpoint_pos);
+  return oldest;
+}
+
+void Background::apply_retention() {
+  while (!stop_) {
+    SegmentRef segment;
+    bool needs_checkpoint = false;
+    {
+      const std::lock_guard lock(core_.mutex);
+      segment = oldest_expired(&needs_checkpoint);
+    }
+    if (segment == nullptr) return;
+    if (needs_checkpoint) {
+      force_checkpoint_ = true;
+      return;
+    }
+    if (segment->index != nullptr) free_index(segment);
+    {
+      const std::lock_guard lock(core_.mutex);
+      core_.segments.live.pop_front();
+      segment->run.reset();
+    }
+    const std::string path = segment->path;
+    const LogPos base = segment->base;
+    const std::int64_t last_ms = segment->last_store_ms;
+    const Result<void> retired = retire_segment(core_, segment);
+    const Result<void> removed = RunFile::remove(core_, base);
+    ++core_.counters.segments_dropped;
+    if (!retired) core_.log(GANTRY_LOG_WARN, retired.error().text);
+    if (!removed) core_.log(GANTRY_LOG_WARN, removed.error().text);
+    core_.log(GANTRY_LOG_INFO, "retention: dropped " + path + ", newest record stored at " + std::to_string(last_ms) + " ms");
+  }
+}
+
+}  // namespace gantry::commitlog
