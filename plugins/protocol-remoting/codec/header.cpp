@@ -26,17 +26,6 @@ const std::string_view *Header::find(std::string_view key) const {
   return nullptr;
 }
 
-bool Header::add(std::string_view key, std::string_view value) {
-  if (key.size() == 1 && key[0] >= 'a' && key[0] <= 'z') {
-    letters[key[0] - 'a'] = value;
-    letters_set |= 1u << (key[0] - 'a');
-    return true;
-  }
-  if (n_ext == kExtFieldsMax) return false;
-  ext[n_ext++] = {key, value};
-  return true;
-}
-
 void Header::clear() {
   code = version = opaque = flag = 0;
   language = kLanguageOther;

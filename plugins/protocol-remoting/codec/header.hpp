@@ -44,12 +44,24 @@ struct Header {
     const std::string_view *value = find(key);
     return value != nullptr ? *value : std::string_view();
   }
+  void set_letter(char letter, std::string_view value) {
+    letters[letter - 'a'] = value;
+    letters_set |= 1u << (letter - 'a');
+  }
   // False: the table is full.
-  bool add(std::string_view key, std::string_view value);
+  [[nodiscard]] bool add(std::string_view key, std::string_view value) {
+    if (key.size() == 1 && key[0] >= 'a' && key[0] <= 'z') {
+      set_letter(key[0], value);
+      return true;
+    }
+    if (n_ext == kExtFieldsMax) return false;
+    ext[n_ext++] = {key, value};
+    return true;
+  }
   void clear();
 };
 
-// Decodes frame.header by frame.type. Needs scratch.left() >= frame.header.size(). NULL: done; otherwise what is wrong: close the
+// Decodes frame.header by frame.type. Needs scratch.left() >= frame.header.size() + kScratchSlack. NULL: done; otherwise what is wrong: close the
 // connection, as the peers do.
 [[nodiscard]] const char *decode_header(const Frame &frame, Scratch &scratch, Header &out);
 

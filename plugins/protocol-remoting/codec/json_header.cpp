@@ -22,6 +22,11 @@ const char *scan_ext_fields(JsonScan &in, Header &out) {
   do {
     std::string_view key, value;
     bool present = false;
+    if (const char letter = in.letter_key(); letter != '\0') {
+      if (!in.scalar(value, present)) return "JSON header: damaged ext fields";
+      if (present) out.set_letter(letter, value);
+      continue;
+    }
     if (!in.string(key) || !in.accept(':') || !in.scalar(value, present)) return "JSON header: damaged ext fields";
     if (present && !out.add(key, value)) return "JSON header: over 128 ext fields";
   } while (in.accept(','));
@@ -42,33 +47,42 @@ bool scan_language(JsonScan &in, std::uint8_t &out) {
   if (!in.scalar(text, present)) return false;
   std::uint8_t ordinal = 0;
   if (parse_number(text, ordinal)) out = ordinal < 14 ? ordinal : kLanguageOther;
-  else if (text == "JAVA") out = kLanguageJava;
+  else if (is(text, "JAVA")) out = kLanguageJava;
   else out = language_code(text);
   return true;
 }
 
-// One property of the header object, the scanner standing at its value.
-const char *scan_property(JsonScan &in, std::string_view key, Header &out) {
-  bool done = true;
-  if (key == "extFields") return scan_ext_fields(in, out);
-  if (key == "code") {
-    done = scan_int(in, out.code);
-  } else if (key == "opaque") {
-    done = scan_int(in, out.opaque);
-  } else if (key == "flag") {
-    done = scan_int(in, out.flag);
-  } else if (key == "version") {
-    done = scan_int(in, out.version);
-  } else if (key == "language") {
-    done = scan_language(in, out.language);
-  } else if (key == "remark") {
-    bool present = false;
-    done = in.scalar(out.remark, present);
-    if (!present) out.remark = {};
-  } else {
-    done = in.skip();
+enum class Property : std::uint8_t { kUnknown, kCode, kOpaque, kFlag, kVersion, kLanguage, kRemark, kExtFields };
+
+Property property_of(std::string_view key) {
+  switch (key.size()) {
+    case 4: return is(key, "code") ? Property::kCode : is(key, "flag") ? Property::kFlag : Property::kUnknown;
+    case 6: return is(key, "opaque") ? Property::kOpaque : is(key, "remark") ? Property::kRemark : Property::kUnknown;
+    case 7: return is(key, "version") ? Property::kVersion : Property::kUnknown;
+    case 8: return is(key, "language") ? Property::kLanguage : Property::kUnknown;
+    case 9: return is(key, "extFields") ? Property::kExtFields : Property::kUnknown;
+    default: return Property::kUnknown;
   }
-  return done ? nullptr : "JSON header: damaged value";
+}
+
+bool scan_remark(JsonScan &in, std::string_view &out) {
+  bool present = false;
+  if (!in.scalar(out, present)) return false;
+  if (!present) out = {};
+  return true;
+}
+
+// One property of the header object, the scanner standing at its value.
+bool scan_property(JsonScan &in, Property property, Header &out) {
+  switch (property) {
+    case Property::kCode: return scan_int(in, out.code);
+    case Property::kOpaque: return scan_int(in, out.opaque);
+    case Property::kFlag: return scan_int(in, out.flag);
+    case Property::kVersion: return scan_int(in, out.version);
+    case Property::kLanguage: return scan_language(in, out.language);
+    case Property::kRemark: return scan_remark(in, out.remark);
+    default: return in.skip();
+  }
 }
 
 }  // namespace
@@ -83,7 +97,12 @@ const char *decode_json_header(std::string_view text, Scratch &scratch, Header &
     std::string_view key;
     if (++properties > kPropertiesMax) return "JSON header: over 64 properties";
     if (!in.string(key) || !in.accept(':')) return "JSON header: damaged key";
-    if (const char *wrong = scan_property(in, key, out)) return wrong;
+    const Property property = property_of(key);
+    if (property == Property::kExtFields) {
+      if (const char *wrong = scan_ext_fields(in, out)) return wrong;
+    } else if (!scan_property(in, property, out)) {
+      return "JSON header: damaged value";
+    }
   } while (in.accept(','));
   if (!in.accept('}')) return "JSON header: not closed";
   return in.at_end() ? nullptr : "JSON header: bytes after the object";

@@ -48,8 +48,20 @@ class JsonScan {
     }
     return escaped_string(begin, stop, out);
   }
+  // `"x":` with a lower-case letter x, which is how most fields of the hot requests begin. 0: something else, nothing consumed.
+  [[nodiscard]] char letter_key() {
+    if (end_ - p_ < 4 || p_[0] != '"' || p_[2] != '"' || p_[3] != ':' || p_[1] < 'a' || p_[1] > 'z') return '\0';
+    p_ += 4;
+    return p_[-3];
+  }
   // A string, number, true or false as text. `present` is false for null and for objects and arrays, which are skipped.
-  [[nodiscard]] bool scalar(std::string_view &out, bool &present);
+  [[nodiscard]] bool scalar(std::string_view &out, bool &present) {
+    if (p_ != end_ && *p_ == '"') [[likely]] {
+      present = true;
+      return string(out);
+    }
+    return other_scalar(out, present);
+  }
   // Any value, to 16 levels.
   [[nodiscard]] bool skip();
   [[nodiscard]] bool at_end() { return peek() == '\0' && p_ == end_; }
@@ -68,6 +80,8 @@ class JsonScan {
     while (p != end_ && *p != '"' && *p != '\\') ++p;
     return p;
   }
+  [[nodiscard]] bool other_scalar(std::string_view &out, bool &present);
+  [[nodiscard]] const char *copy_to_special(const char *from, char *&to) const;
   [[nodiscard]] bool escaped_string(const char *begin, const char *backslash, std::string_view &out);
   [[nodiscard]] bool escape(const char *&in, char *&out) const;
   [[nodiscard]] bool hex4(const char *&in, std::uint32_t &out) const;

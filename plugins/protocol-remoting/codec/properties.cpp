@@ -24,17 +24,17 @@ PropertyFacts scan_properties(std::string_view text) {
   PropertyReader in(text);
   std::string_view key, value, entry;
   while (in.next(key, value, entry)) {
-    if (key.front() == 'W' && key == "WAIT") {
+    if (is(key, "WAIT")) {
       facts.wait_stored = parse_bool(value);
       continue;
     }
     facts.only_wait = false;
-    if (key.front() == 'D' && key == "DELAY") {
+    if (is(key, "DELAY")) {
       std::int32_t level = 0;
       facts.delayed = parse_number(value, level) && level > 0;
     } else if (key.front() == 'T') {
-      if (key == "TRAN_MSG") facts.transaction = parse_bool(value);
-      else if (key == "TIMER_DELAY_SEC" || key == "TIMER_DELAY_MS" || key == "TIMER_DELIVER_MS") facts.delayed = true;
+      if (is(key, "TRAN_MSG")) facts.transaction = parse_bool(value);
+      else if (is(key, "TIMER_DELAY_SEC") || is(key, "TIMER_DELAY_MS") || is(key, "TIMER_DELIVER_MS")) facts.delayed = true;
     }
   }
   return facts;

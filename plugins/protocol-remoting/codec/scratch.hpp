@@ -8,6 +8,9 @@
 
 namespace gantry::remoting {
 
+// Beyond what a piece of decoded text needs, so that it may be written 16 bytes at a time.
+inline constexpr std::uint32_t kScratchSlack = 16;
+
 class Scratch {
  public:
   explicit Scratch(std::uint32_t bytes) : block_(new char[bytes]), bytes_(bytes) {}

@@ -8,6 +8,12 @@
 
 namespace gantry::remoting {
 
+// Comparison with a literal. The length is known when compiling, so this costs an instruction or two instead of a call.
+template <std::size_t N>
+[[nodiscard]] inline bool is(std::string_view text, const char (&literal)[N]) {
+  return text.size() == N - 1 && std::memcmp(text.data(), literal, N - 1) == 0;
+}
+
 // False unless the whole text is a decimal number in the range of T. A leading '+' is not a number, as in Java's older parsers.
 template <typename T>
 [[nodiscard]] inline bool parse_number(std::string_view text, T &out) {
