@@ -15,21 +15,21 @@ set -euo pipefail
 
 usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-common() { # DATA_DIR: the sections that do not depend on what is served
+common() { # DATA_DIR
   cat <<TOML
 [broker]
 cluster = "DefaultCluster"
 name = "broker-a"
 data_dir = "$1"
-
-[store]
-plugin = "store-commitlog"
-ack = "${GANTRY_ACK:-durable}"
 TOML
 }
 
 broker() { # NAMESRV_ADDR PORT [KEY=VALUE ...]
   cat <<TOML
+
+[store]
+plugin = "store-commitlog"
+ack = "${GANTRY_ACK:-durable}"
 
 [[protocol]]
 plugin = "protocol-remoting"

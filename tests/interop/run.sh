@@ -8,7 +8,8 @@
 # Otherwise a fresh one is started and stopped: Gantry from GANTRY_BINARY (default build/release/gantry), or RocketMQ
 # with --target rocketmq. State and logs go to a temporary folder that is removed when all is well or told when not;
 # --keep keeps it. INTEROP_ONLY and INTEROP_SKIP select cases by regular expressions for whole names; INTEROP_MANY sets
-# the messages per thread of many_threads (default 2000, the full load is 20000).
+# the messages per thread of many_threads (default 2000, the full load is 20000). What Gantry does not promise yet is
+# in not-yet.txt and left out; INTEROP_NOT_YET= (empty) tries it all the same.
 # The exit code is 0 when cases ran and all passed, 1 when some failed, 2 for a wrong call.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/classpath.sh"
@@ -21,7 +22,7 @@ clients=("${CLIENTS_ALL[@]}")
 TARGET=gantry
 keep=0
 
-usage() { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -41,6 +42,7 @@ done
 WORK="$(mktemp -d "${TMPDIR:-/tmp}/gantry-interop.XXXXXX")"
 PASSED=0
 FAILED=0
+SKIPPED=0
 GIVEN_NAMESRV_ADDR="${NAMESRV_ADDR:-}"
 check_target || exit 2
 
@@ -60,10 +62,11 @@ run_program() {
   shift
   echo "== $name"
   "$@" 2>"$WORK/$name.err" | tee "$out"
-  closing="$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$out" | tail -n 1)"
-  if [[ "$closing" =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+  closing="$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$out" | tail -n 1)"
+  if [[ "$closing" =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
     PASSED=$((PASSED + BASH_REMATCH[1]))
     FAILED=$((FAILED + BASH_REMATCH[2]))
+    SKIPPED=$((SKIPPED + BASH_REMATCH[3]))
   else
     FAILED=$((FAILED + 1))
     echo "FAIL $name: ended without a result; the end of its error output:"
@@ -71,11 +74,16 @@ run_program() {
   fi
 }
 
+# Only RocketMQ is held to everything; what Gantry does not promise yet is listed, and said by each program.
+case "$TARGET" in
+  gantry) export INTEROP_NOT_YET="${INTEROP_NOT_YET-$(sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$INTEROP_DIR/not-yet.txt" | paste -sd'|')}" ;;
+esac
+
 started_s=$SECONDS
 for client in "${clients[@]}"; do
   "run_${client//[-.]/_}"
 done
 finish
-echo "interop: $PASSED passed, $FAILED failed"
+echo "interop: $PASSED passed, $FAILED failed, $SKIPPED skipped"
 echo "interop took $((SECONDS - started_s)) s"
 [ $FAILED -eq 0 ] && [ $PASSED -gt 0 ]

@@ -51,7 +51,12 @@ run_java() {
 need_home() { mkdir -p "$WORK/home"; }
 
 run_java_4_9_8() { need_target && run_java java-4.9.8 "$CLIENT_4"; }
-run_java_5x() { need_target && run_java java-5x "$CLIENT_5"; }
+run_java_5x() {
+  need_target || return
+  # A 5.x client's lite pull has a request code of its own, which RocketMQ 4 does not know.
+  case "$TARGET" in rocketmq-4*) local -x INTEROP_NOT_YET='lite_pull_.*' ;; esac
+  run_java java-5x "$CLIENT_5"
+}
 run_java_3x() { need_target && run_java java-3x "$CLIENT_3"; }
 
 run_go() {
@@ -91,7 +96,7 @@ quickstart_cases() {
   else
     failed=$((failed + 1))
   fi
-  echo "$passed passed, $failed failed"
+  echo "$passed passed, $failed failed, 0 skipped"
 }
 
 # quickstart_pair NAME CLASSPATH PACKAGE: producer, then consumer, each with nothing but NAMESRV_ADDR in its environment.

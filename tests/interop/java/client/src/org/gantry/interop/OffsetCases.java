@@ -6,6 +6,7 @@ import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
@@ -29,6 +30,8 @@ final class OffsetCases {
         suite.add("pull_statuses", 45, OffsetCases::pullStatuses);
         suite.add("pull_waits_for_a_message", 60, OffsetCases::pullWaits);
         suite.add("pull_offset_store", 45, OffsetCases::offsetStore);
+        suite.add("lite_pull_subscribe", 60, OffsetCases::liteSubscribe);
+        suite.add("lite_pull_assign_and_seek", 60, OffsetCases::liteAssign);
     }
 
     /**
@@ -234,5 +237,69 @@ final class OffsetCases {
         env.await(() -> "the rewound offset", 10, () -> second.fetchConsumeOffset(queue, true) == 3);
         DefaultMQPullConsumer other = env.pull(env.group("other"));
         Check.equal(0L, other.fetchConsumeOffset(queue, true), "offset of a group that stored none, on a small topic");
+    }
+
+    private static DefaultLitePullConsumer lite(Env env, String group) {
+        DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.setHeartbeatBrokerInterval(5_000);
+        consumer.setPullThreadNums(4);
+        env.onClose(consumer::shutdown);
+        return consumer;
+    }
+
+    /** Polled messages come once; what was committed is not polled by the next member. */
+    private static void liteSubscribe(Env env) throws Exception {
+        env.createByFirstSend(env.topic());
+        DefaultLitePullConsumer first = lite(env, env.group("c"));
+        first.subscribe(env.topic(), "Mine");
+        first.start();
+        List<String> bodies = env.send(env.topic(), "Mine", "mine", 40);
+        env.send(env.topic(), "Other", "other", 40);
+        Inbox inbox = new Inbox();
+        env.await(() -> inbox.distinct() + " of 40 polled", 40, () -> {
+            first.poll(200).forEach(inbox::put);
+            return inbox.distinct() >= bodies.size();
+        });
+        inbox.awaitExactly(env, bodies, 5);
+        first.commitSync();
+        first.shutdown();
+        List<String> later = env.send(env.topic(), "Mine", "later", 20);
+        DefaultLitePullConsumer second = lite(env, env.group("c"));
+        second.subscribe(env.topic(), "Mine");
+        second.start();
+        Inbox rest = new Inbox();
+        env.await(() -> rest.distinct() + " of 20 polled", 40, () -> {
+            second.poll(200).forEach(rest::put);
+            return rest.distinct() >= later.size();
+        });
+        rest.awaitExactly(env, later, 5);
+    }
+
+    private static void liteAssign(Env env) throws Exception {
+        env.createByFirstSend(env.topic());
+        MessageQueue queue = Env.queues(env.topic()).stream().filter(OffsetCases::isEmpty).findFirst().orElseThrow();
+        for (int i = 0; i < 30; i++) {
+            Env.producer().send(Env.message(env.topic(), "", "a" + i), queue);
+        }
+        env.await(() -> "30 messages in " + queue, 10, () -> Env.producer().maxOffset(queue) == 30);
+        DefaultLitePullConsumer consumer = lite(env, env.group("c"));
+        consumer.setAutoCommit(false);
+        consumer.start();
+        consumer.assign(List.of(queue));
+        consumer.seek(queue, 25);
+        List<Long> offsets = new ArrayList<>();
+        env.await(() -> "5 messages from offset 25 on, so far " + offsets, 30, () -> {
+            consumer.poll(200).forEach(message -> offsets.add(message.getQueueOffset()));
+            return offsets.size() >= 5;
+        });
+        Check.equal(List.of(25L, 26L, 27L, 28L, 29L), offsets, "offsets after the seek");
+        consumer.seekToBegin(queue);
+        List<Long> again = new ArrayList<>();
+        env.await(() -> "30 messages from the beginning, so far " + again.size(), 30, () -> {
+            consumer.poll(200).forEach(message -> again.add(message.getQueueOffset()));
+            return again.size() >= 30;
+        });
+        Check.equal(0L, again.get(0), "first offset after seekToBegin");
     }
 }

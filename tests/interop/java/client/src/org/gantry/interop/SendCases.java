@@ -225,6 +225,11 @@ final class SendCases {
         new Random(8).nextBytes(body);
         Refusal.byBroker(MESSAGE_ILLEGAL, "4 MiB + 1 byte", () -> producer.send(new Message(env.topic(), "", body)));
         Refusal.byBroker(MESSAGE_ILLEGAL, "8 MiB", () -> producer.send(new Message(env.topic(), "", new byte[2 * MAX_BODY])));
+        List<Message> batch = new ArrayList<>();
+        for (int i = 0; i < 5; i++) {
+            batch.add(new Message(env.topic(), "", new byte[MAX_BODY / 4]));
+        }
+        Refusal.byBroker(MESSAGE_ILLEGAL, "a batch of 5 MiB", () -> producer.send(batch));
         Message properties = new Message(env.topic(), "", new byte[1]);
         properties.putUserProperty("long", "x".repeat(40_000));
         Refusal.byBroker(MESSAGE_ILLEGAL, "properties above 32,767 bytes", () -> producer.send(properties));
