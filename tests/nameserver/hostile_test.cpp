@@ -72,7 +72,7 @@ TEST(Hostile, ThreadsShareTheTables) {
         header.version = kVersion;
         for (const auto &[key, value] : {std::pair<std::string_view, std::string_view>{"clusterName", "C"}, {"brokerName", name},
                                          {"brokerAddr", address}, {"brokerId", "0"}, {"topic", "T"}}) {
-          header.add(key, value);
+          EXPECT_TRUE(header.add(key, value));
         }
         reply.clear();
         service.handle(header, body, caller, document, 0, reply);

@@ -110,9 +110,10 @@ class RegistrarTest : public testing::Test {
     const auto frames = read_frames(net.take(conn));
     return frames.size() == 1 ? frames[0] : ReplyText{};
   }
-  static void answer(NameServerLink *link, int opaque, int code = 0, const std::string &remark = "") {
-    const std::string header = R"({"code":)" + std::to_string(code) + R"(,"flag":1,"language":"JAVA","opaque":)" + std::to_string(opaque) +
-                               R"(,"remark":")" + remark + R"(","version":407})";
+  static void answer(NameServerLink *link, int opaque, int code = 0, const std::string &remark = "", const std::string &changed = "") {
+    const std::string header = R"({"code":)" + std::to_string(code) + R"(,"extFields":{"changed":")" + changed +
+                               R"("},"flag":1,"language":"JAVA","opaque":)" + std::to_string(opaque) + R"(,"remark":")" + remark +
+                               R"(","version":407})";
     const std::string frame = json_frame(header, "");
     std::uint32_t consumed = 0, need = 0;
     ASSERT_EQ(GANTRY_OK, link->on_bytes(reinterpret_cast<const std::uint8_t *>(frame.data()), static_cast<std::uint32_t>(frame.size()), &consumed, &need));
@@ -198,13 +199,57 @@ TEST_F(RegistrarTest, ChangedTopicsAreSentOncePerTurnAndOneAtATime) {
   EXPECT_NE(std::string::npos, sent(1).body.find("\"NEWER\""));
 }
 
+TEST_F(RegistrarTest, VeryManyTopicsAreNotSentAgainWhileTheNameServerHasThem) {
+  for (int i = 0; i < 8000; ++i) FakeBroker::topics.push_back({"topic-with-a-name-" + std::to_string(i), 6, 4, 4, 0});
+  ASSERT_TRUE(start().ok());
+  NameServerLink *link = registered();
+  pass_ms(30'000);
+  ReplyText query = sent(1);
+  EXPECT_EQ(kQueryDataVersion, query.code);
+  EXPECT_EQ(R"({"counter":3,"timestamp":1700000000000})", query.body);
+  EXPECT_EQ((ExtFields{{"brokerName", "broker-a"}, {"brokerAddr", "10.0.0.5:10911"}, {"clusterName", "C"}, {"brokerId", "0"}}), query.ext);
+  answer(link, query.opaque, 0, "", "false");
+  EXPECT_EQ("", net.take(1));
+  pass_ms(30'000);
+  query = sent(1);
+  ASSERT_EQ(kQueryDataVersion, query.code);
+  answer(link, query.opaque, 0, "", "true");
+  const ReplyText again = sent(1);
+  EXPECT_EQ(kRegisterBroker, again.code) << "the name server has something else";
+  answer(link, again.opaque);
+  pass_ms(30'000);
+  query = sent(1);
+  ASSERT_EQ(kQueryDataVersion, query.code);
+  answer(link, query.opaque, 3, "request type not supported");
+  EXPECT_EQ(kRegisterBroker, sent(1).code) << "or does not know the request";
+}
+
+TEST_F(RegistrarTest, ChangesDuringAQuestionAreRegisteredAfterIt) {
+  for (int i = 0; i < 8000; ++i) FakeBroker::topics.push_back({"topic-with-a-name-" + std::to_string(i), 6, 4, 4, 0});
+  ASSERT_TRUE(start().ok());
+  NameServerLink *link = registered();
+  pass_ms(30'000);
+  const ReplyText query = sent(1);
+  ++FakeBroker::counter;
+  registrar->topics_changed();
+  host.turn();
+  EXPECT_EQ("", net.take(1));
+  answer(link, query.opaque, 0, "", "false");
+  EXPECT_EQ(kRegisterBroker, sent(1).code);
+}
+
 TEST_F(RegistrarTest, TheBrokersPermissionMasksThatOfTopics) {
   FakeBroker::perm = 4;
   ASSERT_TRUE(start().ok());
-  accept(1);
-  const std::string body = sent(1).body;
+  NameServerLink *registrar_link = accept(1);
+  const ReplyText request = sent(1);
+  const std::string body = request.body;
   EXPECT_NE(std::string::npos, body.find(R"("perm":4,"readQueueNums":4)"));
   EXPECT_NE(std::string::npos, body.find(R"("perm":5,"readQueueNums":8)")) << "inherit is no right";
+  FakeBroker::perm = 6;
+  registrar->topics_changed();
+  answer(registrar_link, request.opaque);
+  EXPECT_NE(std::string::npos, sent(1).body.find(R"("perm":6,"readQueueNums":4)")) << "a change of the permission alone is sent too";
 }
 
 TEST_F(RegistrarTest, RetriesWithGrowingDelaysAndComplainsOnceAMinute) {

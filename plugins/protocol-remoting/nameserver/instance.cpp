@@ -21,7 +21,7 @@ constexpr std::size_t kMaxRemarkBytes = 1024;
 }  // namespace
 
 struct Instance::Shard {
-  Scratch scratch{kHeaderMaxBytes};
+  Scratch scratch{kHeaderMaxBytes + kScratchSlack};
   Header header;
   json::Document document{kBodyLimits};
   Reply reply;

@@ -6,6 +6,7 @@
 #include "registration/tools.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gantry::remoting {
 
@@ -16,6 +17,8 @@ constexpr std::int64_t kBackoffMinMs = 1'000, kBackoffMaxMs = 30'000;
 constexpr std::int64_t kFirstRetryMs = 100;
 constexpr std::int64_t kAnswerTimeoutMs = 10'000;
 constexpr std::int64_t kComplaintPeriodMs = 60'000;
+// From this size on, about 6000 topics, a sign of life does not carry all topics again.
+constexpr std::size_t kLargeBodyBytes = 1u << 20;
 
 std::string text_of(const gantry_str &s) { return {s.p, s.n}; }
 
@@ -49,26 +52,35 @@ void NameServerLink::connect_failed(const char *why) {
 void NameServerLink::opened(gantry_conn conn) {
   state_ = State::kOpen;
   conn_ = conn;
-  in_flight_ = false;
+  in_flight_ = 0;
   send_registration();
 }
 
 void NameServerLink::topics_changed() { dirty_ = true; }
 
 void NameServerLink::flush_changes() {
-  if (dirty_ && state_ == State::kOpen && !in_flight_) send_registration();
+  if (dirty_ && state_ == State::kOpen && in_flight_ == 0) send_registration();
 }
 
 void NameServerLink::send_registration() {
   dirty_ = false;
-  if (send(kRegisterBroker, owner_.body(), true)) {
-    in_flight_ = true;
-    arm(kAnswerTimeoutMs);
-  }
+  if (!send(kRegisterBroker, owner_.body())) return;
+  in_flight_ = kRegisterBroker;
+  arm(kAnswerTimeoutMs);
+}
+
+// What is registered is up to date and must only stay so.
+void NameServerLink::send_sign_of_life() {
+  if (owner_.body().size() < kLargeBodyBytes) return send_registration();
+  const gantry_topics_version &version = owner_.body_version_;
+  const std::string body = "{\"counter\":" + std::to_string(version.counter) + ",\"timestamp\":" + std::to_string(version.timestamp_ms) + "}";
+  if (!send(kQueryDataVersion, body)) return;
+  in_flight_ = kQueryDataVersion;
+  arm(kAnswerTimeoutMs);
 }
 
 // False: nothing was sent and the connection is being closed, or, for a body over the frame limit, kept.
-bool NameServerLink::send(std::int32_t code, std::string_view body, bool whole_identity) {
+bool NameServerLink::send(std::int32_t code, std::string_view body) {
   auto &tools = *owner_.tools_;
   gantry_broker_info info{};
   info.size = sizeof info;
@@ -85,7 +97,7 @@ bool NameServerLink::send(std::int32_t code, std::string_view body, bool whole_i
   header.opaque = ++opaque_;
   header.flag = 0;
   header.ext = ext;
-  header.n_ext = whole_identity ? static_cast<std::uint32_t>(std::size(ext)) : kIdentityFields;
+  header.n_ext = code == kRegisterBroker ? static_cast<std::uint32_t>(std::size(ext)) : kIdentityFields;
   tools.head.resize(frame_bound(header));
   if (tools.head.size() + body.size() > kFrameMaxBytes) {
     complain("cannot register at name server " + address_ + ": the list of " + std::to_string(owner_.body_topics_) +
@@ -117,14 +129,21 @@ std::int32_t NameServerLink::on_bytes(const std::uint8_t *data, std::uint32_t n,
     *consumed += frame.total_bytes;
     // Requests of a name server (5.x may tell the lowest broker id) are oneway and concern replicas only.
     const Header &header = tools.header;
-    if (header.is_response() && in_flight_ && header.opaque == opaque_) answered(header.code, header.remark);
+    if (header.is_response() && in_flight_ != 0 && header.opaque == opaque_) answered(header);
   }
   return GANTRY_OK;
 }
 
-void NameServerLink::answered(std::int32_t code, std::string_view remark) {
-  in_flight_ = false;
+void NameServerLink::answered(const Header &header) {
+  const std::int32_t request = std::exchange(in_flight_, 0);
   if (state_ != State::kOpen) return;
+  if (request == kRegisterBroker) return registration_answered(header.code, header.remark);
+  if (header.code != kSuccess || header.text("changed") != "false") return send_registration();
+  arm(owner_.options_.period_ms);
+  flush_changes();
+}
+
+void NameServerLink::registration_answered(std::int32_t code, std::string_view remark) {
   if (code != kSuccess) {
     set_registered(false);
     complain("name server " + address_ + " refused this broker's registration with code " + std::to_string(code) + " (" +
@@ -148,7 +167,7 @@ void NameServerLink::on_close(std::int32_t reason) {
   const bool lost = state_ == State::kOpen;
   const bool had_registered = registered_;
   conn_ = 0;
-  in_flight_ = false;
+  in_flight_ = 0;
   set_registered(false);
   if (!lost) return;
   disarm();
@@ -165,7 +184,7 @@ void NameServerLink::on_drain() {
   if (state_ != State::kOpen) return;
   disarm();
   const auto &tools = *owner_.tools_;
-  if (send(kUnregisterBroker, {}, false)) tools.net->close(tools.host, conn_, GANTRY_CLOSE_AFTER_FLUSH, "the broker is stopping");
+  if (send(kUnregisterBroker, {})) tools.net->close(tools.host, conn_, GANTRY_CLOSE_AFTER_FLUSH, "the broker is stopping");
   state_ = State::kDrained;
   set_registered(false);
 }
@@ -205,9 +224,9 @@ void NameServerLink::on_timer() {
   timer_ = 0;
   if (state_ == State::kIdle) return connect();
   if (state_ != State::kOpen) return;
-  if (!in_flight_) return send_registration();
+  if (in_flight_ == 0) return registered_ && !dirty_ ? send_sign_of_life() : send_registration();
   const auto &tools = *owner_.tools_;
-  tools.net->close(tools.host, conn_, GANTRY_CLOSE_NOW, "the name server did not answer a registration within 10 s");
+  tools.net->close(tools.host, conn_, GANTRY_CLOSE_NOW, "the name server did not answer within 10 s");
 }
 
 void NameServerLink::complain(const std::string &text) {

@@ -111,10 +111,11 @@ std::uint32_t Registrar::nameserver_count() const { return static_cast<std::uint
 const std::string &Registrar::body() {
   gantry_topics_version version{};
   tools_->broker->topics_version(tools_->host, &version);
-  if (version.counter == body_version_.counter && version.timestamp_ms == body_version_.timestamp_ms) return body_;
   gantry_broker_info info{};
   info.size = sizeof info;
   tools_->broker->info(tools_->host, &info);
+  const bool same_version = version.counter == body_version_.counter && version.timestamp_ms == body_version_.timestamp_ms;
+  if (same_version && info.perm == body_perm_) return body_;
   body_.clear();
   TopicWriter topics{json::Writer(body_), info.perm};
   topics.w.begin_object().key("filterServerList").begin_array().end_array().key("topicConfigSerializeWrapper").begin_object();
@@ -124,6 +125,7 @@ const std::string &Registrar::body() {
   topics.w.end_object().end_object().end_object();
   body_topics_ = topics.count;
   body_version_ = version;
+  body_perm_ = info.perm;
   return body_;
 }
 

@@ -2,7 +2,8 @@
 //
 // A name server drops a broker from the routes at once when the registering connection closes, so the connection stays open as long as
 // the broker runs. REGISTER_BROKER goes out when the connection is made, every period, and when topics changed; one request at a time
-// per name server, so a burst of changes costs one registration per answer. UNREGISTER_BROKER goes out at drain.
+// per name server, so a burst of changes costs one registration per answer. A broker with very many topics first asks with
+// QUERY_DATA_VERSION whether the name server still has them, which counts as a sign of life. UNREGISTER_BROKER goes out at drain.
 //
 // Owned by a protocol component, which hands over what the kernel tells about outbound connections:
 //   conn_open with GANTRY_CONN_OUTBOUND and owns(info->user_data)  -> *state keeps the NameServerLink that conn_open returns
@@ -34,6 +35,7 @@ struct RegistrarOptions {
 };
 
 class NameServerLink;
+struct Header;
 
 class Registrar {
  public:
@@ -82,6 +84,7 @@ class Registrar {
   std::string body_;  // shared by all links
   std::size_t body_topics_ = 0;
   gantry_topics_version body_version_{-1, -1};
+  std::uint32_t body_perm_ = 0;  // the broker's permission in it
 };
 
 // One name server. The three functions mirror gantry_protocol_v1's.
@@ -106,9 +109,10 @@ class NameServerLink {
   void topics_changed();
   void flush_changes();
   void send_registration();
-  void send_unregistration();
-  [[nodiscard]] bool send(std::int32_t code, std::string_view body, bool whole_identity);
-  void answered(std::int32_t code, std::string_view remark);
+  void send_sign_of_life();
+  [[nodiscard]] bool send(std::int32_t code, std::string_view body);
+  void answered(const Header &header);
+  void registration_answered(std::int32_t code, std::string_view remark);
   void set_registered(bool registered);
   void arm(std::int64_t delay_ms);
   void disarm();
@@ -123,8 +127,8 @@ class NameServerLink {
   bool registered_ = false;
   bool ever_registered_ = false;
   bool dirty_ = false;       // topics changed since the registration in flight was made
-  bool in_flight_ = false;   // a registration waits for its answer
-  std::int32_t opaque_ = 0;  // of the latest request
+  std::int32_t in_flight_ = 0;  // code of the request that waits for its answer; 0 = none
+  std::int32_t opaque_ = 0;     // of the latest request
   gantry_conn conn_ = 0;
   std::uint64_t timer_ = 0;
   std::int64_t backoff_ms_ = 0;

@@ -33,7 +33,7 @@ struct Registrar::Tools {
   const gantry_log_v1 *const log_table;
   const gantry_clock_v1 *const clock;
   const gantry_broker_v1 *const broker;
-  Scratch scratch{kHeaderMaxBytes};
+  Scratch scratch{kHeaderMaxBytes + kScratchSlack};
   Header header;
   std::vector<std::uint8_t> head;
 };
