@@ -176,8 +176,9 @@ class Shard {
   Poller poller_;
   std::unique_ptr<Reactor> reactor_;
   bool stopping_ = false;
-  std::uint32_t hot_ = 0;    // how often the poller is looked at before sleeping in Asio
-  std::uint32_t round_ = 0;  // of gathering
+  std::uint32_t hot_ = 0;  // how often the poller is looked at in vain before sleeping in Asio
+  std::uint32_t sleeps_ = 0;
+  std::int64_t asio_polled_ms_ = 0;
 
   std::int64_t now_ms_ = 0, wall_ms_ = 0, wall_offset_ms_ = 0, offset_read_ms_ = 0;
   Timers timers_;

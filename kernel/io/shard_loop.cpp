@@ -12,7 +12,8 @@
 namespace gantry::io {
 namespace {
 constexpr std::uint32_t kMaxHot = 8;
-constexpr std::uint32_t kAsioEvery = 16;       // rounds without sleeping between looks at Asio's own descriptors
+constexpr std::uint32_t kTryEvery = 16;        // sleeps between tries whether looking first pays
+constexpr std::int64_t kAsioMaxAgeMs = 2;      // without sleeping, between looks at Asio's own descriptors
 constexpr std::uint32_t kEndRounds = 4;        // of a turn's end, until nothing new comes up
 constexpr std::int64_t kOffsetMaxAgeMs = 100;  // between readings of the wall clock
 constexpr std::int64_t kStallRetryMs = 20;
@@ -51,23 +52,24 @@ bool Shard::work_waits() const {
 
 // Under load the next events are usually there already: one look at the poller finds them, without Asio's wait and its re-arming.
 std::span<const epoll_event> Shard::gather() {
-  ++round_;
-  if (work_waits()) {
-    if (round_ % kAsioEvery == 0) reactor_->context.poll();
-    return poller_.poll();
-  }
-  if (hot_ > 0) {
-    if (const auto events = poller_.poll(); !events.empty()) {
-      if (hot_ < kMaxHot) ++hot_;
-      if (round_ % kAsioEvery == 0) reactor_->context.poll();
+  const bool busy = work_waits();
+  if (busy || hot_ > 0) {
+    const auto events = poller_.poll();
+    if (busy || !events.empty()) {
+      if (!events.empty() && hot_ < kMaxHot) ++hot_;
+      if (now_ms_ - asio_polled_ms_ >= kAsioMaxAgeMs) {
+        reactor_->context.poll();
+        asio_polled_ms_ = now_ms_;
+      }
       return events;
     }
     --hot_;
   }
   sleep();
+  asio_polled_ms_ = now_ms_;
   if (!std::exchange(reactor_->poller_ready, false)) return {};
   const auto events = poller_.poll();
-  if (hot_ == 0 && (events.size() > 1 || round_ % kAsioEvery == 0)) hot_ = 1;
+  if (hot_ == 0 && (events.size() > 1 || ++sleeps_ % kTryEvery == 0)) hot_ = 1;
   return events;
 }
 
