@@ -56,7 +56,7 @@ class Parent {
     ::close(ends[1]);
     // Some rounds die early, many of them while recovering; the others under load, after so many acknowledgements.
     const bool early = below(5) == 0;
-    const std::size_t goal = early ? ~std::size_t{0} : 1 + below(4000);
+    const std::size_t goal = early ? ~std::size_t{0} : 1 + below(2500);
     const auto limit = Clock::now() + (early ? std::chrono::microseconds(below(60000)) : std::chrono::seconds(20));
     bool ok = gather(ends[0], goal, limit);
     if (!early && ok && Clock::now() >= limit) {

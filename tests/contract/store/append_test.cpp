@@ -143,6 +143,19 @@ TEST_F(Append, ARecordBeyondTheStoresLimitIsRefusedAndTheNextOneIsTaken) {
   EXPECT_EQ(done.count(), 0u);
 }
 
+TEST_F(Append, TheLargestMessagesFitAlsoSideBySide) {
+  const gantry_queue queue = store().queue("A");
+  std::vector<Message> messages;
+  const std::size_t body = suite().max_record - make_record("T", 0, "").size();
+  for (std::size_t i = 0; i < 6; ++i) {
+    messages.push_back(message(queue, filled(i % 2 == 0 ? body : 100, i)));
+    messages.back().durability = suite().strongest;
+  }
+  append_all(store(), messages, 6);
+  const auto got = read_queue(store(), queue);
+  for (const Message &m : messages) EXPECT_TRUE(got.at(m.offsets[0]) == m.expected()) << m.bytes.size() << " bytes";
+}
+
 TEST_F(Append, WrongRequestsAreRefusedInlineAndLeaveNoTrace) {
   const gantry_queue queue = store().queue("A");
   CompletionLog done(host());

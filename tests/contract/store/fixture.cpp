@@ -25,6 +25,8 @@ bool parse_arguments(int argc, char **argv) {
       suite().strongest = GANTRY_DURABILITY_WRITTEN;
     } else if (arg == "--strongest=durable") {
       suite().strongest = GANTRY_DURABILITY_DURABLE;
+    } else if (arg.starts_with("--max-record=")) {
+      suite().max_record = std::stoull(after("--max-record="));
     } else if (arg.starts_with("--set=") && arg.find('=', 6) != std::string::npos) {
       const auto equals = arg.find('=', 6);
       suite().config[arg.substr(6, equals - 6)] = arg.substr(equals + 1);
@@ -33,7 +35,7 @@ bool parse_arguments(int argc, char **argv) {
       return false;
     }
   }
-  if (suite().plugin.empty()) std::fprintf(stderr, "which store? --plugin=<path of the .so> [--strongest=LEVEL] [--set=key=value ...]\n");
+  if (suite().plugin.empty()) std::fprintf(stderr, "which store? --plugin=<path of the .so> [--strongest=LEVEL] [--max-record=BYTES] [--set=key=value ...]\n");
   return !suite().plugin.empty();
 }
 
@@ -55,6 +57,10 @@ void StoreContract::TearDown() {
 
 void StoreContract::start(std::uint32_t shards, LoopMode mode) {
   close();
+  if (host_) {
+    host_->stop_shards();
+    former_hosts_.push_back(std::move(host_));
+  }
   host_ = std::make_unique<FakeHost>(shards, mode);
   host_->start_wall_at(kTestWallMs);
   store_ = make_store(*host_);

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace gantry::test {
 
@@ -17,10 +18,11 @@ struct Suite {
   std::string plugin;                                   // path of the .so
   ConfigTexts config;                                   // its keys
   std::uint32_t strongest = GANTRY_DURABILITY_DURABLE;  // highest level that it offers
+  std::size_t max_record = (4u << 20) + (64u << 10);    // bytes that it must take with this config: a full message and its properties
 };
 Suite &suite();
 
-// Sets `suite` from --plugin=, --strongest=memory|written|durable and --set=key=value; false with a message on stderr when wrong.
+// Sets `suite` from --plugin=, --strongest=memory|written|durable and --max-record= and --set=key=value; false with a message on stderr when wrong.
 [[nodiscard]] bool parse_arguments(int argc, char **argv);
 
 class StoreContract : public ::testing::Test {
@@ -50,6 +52,7 @@ class StoreContract : public ::testing::Test {
  private:
   TempDir dir_;
   std::unique_ptr<FakeHost> host_;
+  std::vector<std::unique_ptr<FakeHost>> former_hosts_;  // a test's CompletionLogs may still refer to them
   std::unique_ptr<StoreInstance> store_;
 };
 
