@@ -78,7 +78,7 @@ class FakeBroker {
   std::vector<Commit> commits;
   std::vector<std::string> unregistered;  // "client/producer/consumer"
   std::vector<gantry_conn> closed;
-  std::vector<Asked> seeks, views;
+  std::vector<Asked> seeks, views, commits_waited_for;
   std::vector<gantry_topic_info> upserts;
   std::string store_host;
 

@@ -81,8 +81,9 @@ struct FakeBrokerTables {
     return taken == 0 ? GANTRY_E_AGAIN : static_cast<std::int32_t>(taken);
   }
   static std::int32_t offset_commit(const gantry_host *, gantry_group group, gantry_topic topic, std::uint32_t queue_no, std::int64_t offset,
-                                    std::uint64_t, gantry_cq) noexcept {
+                                    std::uint64_t user_data, gantry_cq cq) noexcept {
     if (offset < 0) return GANTRY_E_INVALID;
+    if (cq != 0) fake().commits_waited_for.push_back({user_data, cq, offset});
     fake().commits.push_back({fake().group_names_.at(group - 1), fake().name_of(topic), queue_no, offset});
     return GANTRY_OK;
   }

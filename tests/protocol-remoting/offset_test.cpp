@@ -42,13 +42,28 @@ TEST_F(OffsetTest, QueryOfWhatDoesNotExist) {
 TEST_F(OffsetTest, UpdateCommitsAlsoOnewayAndBackwards) {
   start();
   const gantry_conn c = open();
-  EXPECT_EQ(ask(c, 15, commit("T", 1, "55")).code, 0);
+  ASSERT_EQ(feed(c, request(15, 1, commit("T", 1, "55"))), GANTRY_OK);
+  EXPECT_TRUE(replies(c).empty());  // the reply waits until the row is written
+  ASSERT_EQ(broker_->commits_waited_for.size(), 1u);
+  broker_->complete(broker_->commits_waited_for[0], GANTRY_OK, 0);
+  turn();
+  EXPECT_EQ(reply(c).code, 0);
   ASSERT_EQ(feed(c, request(15, 1, commit("T", 1, "5"), "", 2)), GANTRY_OK);
   EXPECT_TRUE(replies(c).empty());
   ASSERT_EQ(broker_->commits.size(), 2u);
   EXPECT_EQ(broker_->commits[0].group, "G");
   EXPECT_EQ(broker_->commits[0].queue_no, 1u);
   EXPECT_EQ(broker_->commits[1].offset, 5);
+  EXPECT_EQ(broker_->commits_waited_for.size(), 1u);
+}
+
+TEST_F(OffsetTest, UpdateThatTheStoreRefusesIsAnError) {
+  start();
+  const gantry_conn c = open();
+  ASSERT_EQ(feed(c, request(15, 1, commit("T", 1, "55"))), GANTRY_OK);
+  broker_->complete(broker_->commits_waited_for.at(0), GANTRY_E_IO, 0);
+  turn();
+  EXPECT_EQ(reply(c).code, 1);
 }
 
 TEST_F(OffsetTest, UpdateRefusals) {

@@ -85,12 +85,24 @@ void update_consumer_offset(ShardContext &ctx, const Request &request) {
   if (group == 0) return refuse(ctx, request, kSubscriptionGroupNotExist, unknown_group(request));
   if (queue.topic == nullptr)
     return refuse(ctx, request, kTopicNotExist, "topic[" + shown(request.header.text("topic")) + "] not exist, create it first");
+  // A reply promises that the offset survives a crash, so it waits for the row; a oneway commit is written a little later.
+  const std::uint32_t slot = request.to().oneway ? kNoSlot : ctx.pendings.take(PendingKind::kCommit, request.conn, request.to());
+  if (slot == kNoSlot && !request.to().oneway) return refuse(ctx, request, kSystemBusy, "[REJECTREQUEST]system busy, start flow control for a while");
   const std::int32_t status = queue.exists ? broker.offset_commit(ctx.services.host, group, queue.topic->topic,
-                                                                  static_cast<std::uint32_t>(queue.number), offset, 0, 0)
+                                                                  static_cast<std::uint32_t>(queue.number), offset, slot, slot == kNoSlot ? 0 : ctx.cq)
                                            : GANTRY_E_INVALID;
-  if (status >= 0) return ctx.output.reply(request.to(), kSuccess);
+  if (status >= 0) return;
+  if (slot != kNoSlot) ctx.pendings.give_back(slot);
   if (status == GANTRY_E_NOT_FOUND) return refuse(ctx, request, kTopicNotExist, "the topic or the group was deleted meanwhile");
   refuse(ctx, request, kSystemError, "queueId or commitOffset is illegal");
+}
+
+void complete_commit(ShardContext &ctx, const gantry_cqe &cqe) {
+  const auto slot = static_cast<std::uint32_t>(cqe.user_data);
+  const ReplyTo to = ctx.pendings.at(slot).to;
+  ctx.pendings.give_back(slot);
+  if (cqe.status == GANTRY_OK) return ctx.output.reply(to, kSuccess);
+  ctx.output.reply(to, kSystemError, "the store of the broker did not take the offset; it is kept in memory and written later");
 }
 
 void search_offset(ShardContext &ctx, const Request &request) {

@@ -169,6 +169,7 @@ void Shard::complete(const gantry_cqe &cqe) {
     case PendingKind::kPull: return puller_.complete_pull(cqe);
     case PendingKind::kView: return puller_.complete_view(cqe);
     case PendingKind::kSeek: return complete_search(ctx_, cqe);
+    case PendingKind::kCommit: return complete_commit(ctx_, cqe);
     case PendingKind::kFree: break;
   }
 }
