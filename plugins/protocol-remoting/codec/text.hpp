@@ -36,7 +36,7 @@ inline char *put_number(char *out, T value) {
 }
 
 inline char *put_text(char *out, std::string_view text) {
-  std::memcpy(out, text.data(), text.size());
+  if (!text.empty()) std::memcpy(out, text.data(), text.size());
   return out + text.size();
 }
 

@@ -1,6 +1,7 @@
 #include "remoting/request.hpp"
 
 #include "codec/codes.hpp"
+#include "codec/text.hpp"
 
 #include <gantry++/str.hpp>
 
@@ -18,7 +19,7 @@ const CachedTopic *remember_topic(Connection &conn, std::string_view name, const
   cache.queue_limit = std::max(info.read_queues, info.write_queues);
   cache.write_queues = info.write_queues;
   cache.name_bytes = static_cast<std::uint32_t>(name.size());
-  std::memcpy(cache.name, name.data(), name.size());
+  (void)put_text(cache.name, name);
   return &cache;
 }
 

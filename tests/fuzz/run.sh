@@ -1,0 +1,58 @@
+#!/bin/sh
+# Builds the fuzz targets with clang and runs each for SECONDS from its seeds in corpus/. Exits non-zero when one finds something; the
+# input that does it is kept in BUILD_DIR/findings.
+#   usage: run.sh SECONDS [BUILD_DIR [TARGET...]]
+set -eu
+
+seconds=${1:?usage: run.sh SECONDS [BUILD_DIR [TARGET...]]}
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+build=${2:-$root/build/fuzz}
+[ $# -ge 2 ] && shift 2 || shift 1
+mkdir -p "$build/obj" "$build/findings"
+build=$(cd "$build" && pwd)
+
+export root build
+plugin=$root/plugins/protocol-remoting
+targets=${*:-$(cd "$here" && ls fuzz_*.cpp | sed 's/\.cpp$//')}
+sources=$(ls "$plugin"/codec/*.cpp "$plugin"/json/*.cpp "$plugin"/remoting/*.cpp "$plugin"/registration/*.cpp "$plugin"/nameserver/*.cpp \
+  "$root"/tests/protocol-remoting/fake_*.cpp "$root"/tests/support/fake_config.cpp "$root"/tests/support/fake_host.cpp \
+  "$root"/tests/support/fake_host_tables.cpp "$root"/tests/support/shard_loop.cpp "$root"/tests/support/test_util.cpp)
+
+# One object per source, made again when it or any header is newer.
+cat >"$build/compile.sh" <<'COMPILE'
+#!/bin/sh
+set -eu
+object=$build/obj/$(echo "${1#"$root"/}" | tr '/' '_').o
+if [ -f "$object" ] && [ -z "$(find "$1" "$root/plugins/protocol-remoting" "$root/tests/protocol-remoting" "$root/tests/fuzz" "$root/tests/support" \
+  "$root/sdk" \( -name '*.h' -o -name '*.hpp' -o -name '*.inc' -o -path "$1" \) -newer "$object" -print -quit)" ]; then
+  exit 0
+fi
+$(command -v ccache || true) clang++ -std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+  -fno-sanitize-recover=undefined -I"$root/sdk" -I"$root/tests" -I"$root/plugins/protocol-remoting" -c "$1" -o "$object.new"
+mv "$object.new" "$object"
+COMPILE
+chmod +x "$build/compile.sh"
+for target in $targets; do sources="$sources $here/$target.cpp"; done
+# shellcheck disable=SC2086
+printf '%s\n' $sources | xargs -n 1 -P "$(nproc)" "$build/compile.sh"
+
+objects=$(for source in $sources; do
+  case $source in "$here"/*) ;; *) echo "$build/obj/$(echo "${source#"$root"/}" | tr '/' '_').o" ;; esac
+done)
+status=0
+for target in $targets; do
+  # shellcheck disable=SC2086
+  clang++ -fsanitize=fuzzer,address,undefined "$build/obj/tests_fuzz_$target.cpp.o" $objects -lisal -lpthread -o "$build/$target"
+  mkdir -p "$build/corpus/$target"
+  echo "== $target, ${seconds} s"
+  if ! "$build/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65000 -print_final_stats=1 \
+    -artifact_prefix="$build/findings/$target-" "$build/corpus/$target" "$here/corpus/$target" >"$build/$target.log" 2>&1; then
+    status=1
+    echo "$target found something:"
+    tail -n 40 "$build/$target.log"
+  else
+    grep -E 'number_of_executed_units|new_units_added' "$build/$target.log"
+  fi
+done
+exit $status
