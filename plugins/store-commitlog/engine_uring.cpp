@@ -31,8 +31,8 @@ class UringEngine final : public IoEngine {
     };
     // The ring is made on the control thread and used on the shard: R_DISABLED lets the first submitter become its owner.
     const Attempt attempts[] = {
-        {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED, "deferred task run"},
-        {IORING_SETUP_COOP_TASKRUN | IORING_SETUP_R_DISABLED, "cooperative task run"},
+        {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED, "deferred task run"},
+        {IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED, "cooperative task run"},
         {IORING_SETUP_R_DISABLED, "plain"},
     };
     int rc = -ENOSYS;
@@ -82,7 +82,9 @@ class UringEngine final : public IoEngine {
       refused_.pop_back();
     }
     if (!enabled_) return found;
-    if (io_uring_cq_ready(&ring_) == 0) (void)io_uring_get_events(&ring_);
+    // The kernel signals the descriptor only when its list of finished work was empty: having cleared it, this list must be emptied, whether
+    // or not entries are waiting in the ring already.
+    if ((*ring_.sq.kflags & IORING_SQ_TASKRUN) != 0 || io_uring_cq_ready(&ring_) == 0) (void)io_uring_get_events(&ring_);
     io_uring_cqe *cqe = nullptr;
     while (found < out.size() && io_uring_peek_cqe(&ring_, &cqe) == 0 && cqe != nullptr) {
       out[found++] = {cqe->user_data, cqe->res};

@@ -63,7 +63,7 @@ struct Frame {
 
   void add_completion(gantry_cq cq, const gantry_cqe &cqe) {
     if (cq == 0) return;
-    if (runs.empty() || runs.back().cq != cq) runs.push_back({cq, 0});
+    if (runs.empty() || runs.back().cq != cq) [[unlikely]] runs.push_back({cq, 0});
     ++runs.back().count;
     cqes.push_back(cqe);
   }

