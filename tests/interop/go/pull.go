@@ -16,7 +16,8 @@ func pullCases() []testCase {
 	return []testCase{
 		{"go_pull_statuses", 60 * time.Second, pullStatuses},
 		{"go_pull_poll_and_ack", 90 * time.Second, pollAndAck},
-		{"go_admin_topics", 60 * time.Second, adminTopics},
+		{"go_admin_create_topic", 60 * time.Second, func(e *env) error { return adminTopics(e, false) }},
+		{"go_admin_delete_topic", 60 * time.Second, func(e *env) error { return adminTopics(e, true) }},
 	}
 }
 
@@ -133,7 +134,8 @@ func pollAndAck(e *env) error {
 	return nil
 }
 
-func adminTopics(e *env) error {
+// A created topic has its queues and is listed; a deleted one goes from the list and stays away.
+func adminTopics(e *env, remove bool) error {
 	a, err := admin.NewAdmin(admin.WithResolver(resolver()))
 	if err != nil {
 		return err
@@ -184,9 +186,25 @@ func adminTopics(e *env) error {
 	if !listed() {
 		return fmt.Errorf("the created topic is not in the list of topics")
 	}
+	if !remove {
+		return nil
+	}
 	err = a.DeleteTopic(ctx, admin.WithTopicDelete(topic), admin.WithBrokerAddrDelete(addr), admin.WithNameSrvAddr([]string{namesrvAddr}))
 	if err != nil {
 		return fmt.Errorf("deleting the topic: %w", err)
 	}
-	return await(func() string { return "the deleted topic is still listed" }, 15*time.Second, func() bool { return !listed() })
+	if err = await(func() string { return "the deleted topic is still listed" }, 15*time.Second, func() bool { return !listed() }); err != nil {
+		return err
+	}
+	// A new topic makes the broker tell the name server all of its topics again.
+	if _, err = p.SendSync(ctx, message(e.topic("next"), "", "new")); err != nil {
+		return err
+	}
+	if err = awaitRoute(e.topic("next")); err != nil {
+		return err
+	}
+	if listed() {
+		return fmt.Errorf("the deleted topic came back")
+	}
+	return nil
 }
