@@ -5,6 +5,7 @@
 #include <gantry/draft/store.h>
 
 #include <fstream>
+#include <random>
 
 namespace gantry::config {
 namespace {
@@ -261,6 +262,26 @@ TEST(Parse, Files) {
   ASSERT_FALSE(none);
   expect_in(none.error().text, "none.toml cannot be opened: No such file");
   EXPECT_FALSE(Document::parse_file(dir.str()));
+}
+
+TEST(Parse, BracketsTooMany) {
+  for (const char *wrong : {"[[[protocol]]]\n", "[[=\n", "[[[]]\n", "[[#]]\n", "[[[\n", "[=\n"}) expect_in(only_problem(parse(wrong)), "test.toml:1:");
+}
+
+TEST(Parse, DamagedTextsAreReportedAndNeverCrash) {
+  const std::string whole = std::string(default_config_text()) + "tls_cert = \"c\"\ntls_key = \"k\"\nidle_timeout = \"5s\"\n";
+  std::mt19937 random(11);
+  constexpr std::string_view kPieces = "[]{}=\"'\n#.,-_0a\\\0\xff\xc3 ";
+  int refused = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::string text = whole;
+    for (int i = 0; i < 3; ++i) text[random() % text.size()] = kPieces[random() % kPieces.size()];
+    if (round % 5 == 0) text.resize(random() % text.size());
+    const Document doc = parse(text);
+    refused += doc.ok() ? 0 : 1;
+    for (const Problem &problem : doc.problems()) EXPECT_FALSE(render(problem).empty());
+  }
+  EXPECT_GT(refused, 1000);
 }
 
 TEST(Parse, WindowsLineEndsAndByteOrderMark) { expect_fine(parse("\xEF\xBB\xBF[store]\r\n[[protocol]]\r\nplugin = \"p\"\r\nlisten = \":1\"\r\n")); }
