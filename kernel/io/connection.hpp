@@ -114,6 +114,7 @@ struct Connection {
   std::int64_t progress_ms = 0;   // the peer last took output
   std::int64_t queued_ms = 0;     // output was last queued
   std::uint64_t user_data = 0;
+  std::int32_t unacknowledged_bytes = 0;  // in the socket, when progress was last looked at
   std::uint32_t listener = 0;
   Endpoint peer;
 

@@ -1,4 +1,6 @@
 // From an accepted or made socket to conn_close: opening, deadlines, readiness, closing, draining.
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -144,6 +146,11 @@ void Shard::set_deadline(Connection &conn) {
   conn.timer = timers_.arm(deadline, fire, reinterpret_cast<void *>(ConnectionTable::name(conn)));
 }
 
+void Shard::look_at_socket(Connection &conn) {
+  int bytes = 0;
+  if (::ioctl(conn.fd, SIOCOUTQ, &bytes) == 0) conn.unacknowledged_bytes = bytes;
+}
+
 void Shard::on_deadline(Connection &conn) {
   conn.timer = 0;
   if (conn.stage == Stage::kClosing) return;
@@ -151,8 +158,14 @@ void Shard::on_deadline(Connection &conn) {
   if (conn.stage == Stage::kConnecting) return dial_failed(conn, GANTRY_E_TIMEOUT, "no answer in time", 0);
   if (conn.stage == Stage::kHandshake || conn.stage == Stage::kFirstByte)
     return close(conn, CloseCause::kIdle, GANTRY_E_TIMEOUT, "no complete TLS handshake or first byte in time");
-  if (conn.pending.size() != 0 && conn.progress_ms + set.options.write_stall_timeout_ms <= now_ms_)
-    return close(conn, CloseCause::kSlowReader, GANTRY_E_TIMEOUT, "the peer does not take its output");
+  if (conn.pending.size() != 0 && conn.progress_ms + set.options.write_stall_timeout_ms <= now_ms_) {
+    // The socket takes more only when a good part of its buffer is free; a slow peer may have taken less than that.
+    const std::int32_t before = conn.unacknowledged_bytes;
+    look_at_socket(conn);
+    if (conn.unacknowledged_bytes >= before) return close(conn, CloseCause::kSlowReader, GANTRY_E_TIMEOUT, "the peer does not take its output");
+    conn.active_ms = conn.progress_ms = now_ms_;
+    return set_deadline(conn);
+  }
   close(conn, CloseCause::kIdle, GANTRY_E_TIMEOUT, "idle for too long");
 }
 

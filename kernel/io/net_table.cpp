@@ -75,11 +75,11 @@ void look_up(void *arg) noexcept {
   hand_to_shard(std::move(dial));
 }
 
-// Made at the first use, so that a CA file that cannot be read fails the connect that needs it.
+// With a CA file it was made with the set; without, no process that only listens should pay for it.
 Result<void> need_client_tls(ShardSetInner &set) {
   const std::lock_guard lock(set.instances_mutex);
   if (set.outbound_tls != nullptr) return {};
-  auto made = TlsContext::client(set.options.outbound_ca_file);
+  auto made = TlsContext::client({});
   if (!made) return std::move(made.error());
   set.outbound_tls = std::move(*made);
   return {};

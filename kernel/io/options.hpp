@@ -18,7 +18,7 @@ struct IoOptions {
   std::uint32_t blocking_queue = 1024;   // jobs waiting there before offload says E_AGAIN
   std::uint64_t output_soft_bytes = 1u << 20;   // above: the connection is not read until its output fell below half of this
   std::uint64_t output_hard_bytes = 64u << 20;  // a piece that would exceed this gets E_AGAIN, unless nothing else is queued
-  std::int64_t write_stall_timeout_ms = 60'000;  // output pending and the peer takes nothing for so long: closed as a slow reader
+  std::int64_t write_stall_timeout_ms = 60'000;  // output pending and the peer takes nothing for once to twice this: closed as a slow reader
   std::int64_t handshake_timeout_ms = 10'000;    // TLS handshake, both directions
   std::int64_t connect_timeout_ms = 5'000;       // net.connect, name lookup not included; per address tried
   std::int64_t outbound_idle_timeout_ms = 120'000;  // of connections made by net.connect; 0 = none

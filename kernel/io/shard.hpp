@@ -118,6 +118,7 @@ class Shard {
   void finish_closings();
   void finish_closing(Connection &conn);
   void set_deadline(Connection &conn);
+  void look_at_socket(Connection &conn);
   void on_deadline(Connection &conn);
   [[nodiscard]] std::int64_t deadline_of(const Connection &conn) const;
   void sweep_drain();

@@ -92,6 +92,11 @@ Result<std::unique_ptr<ShardSet>> ShardSet::create(const IoOptions &options) {
   auto inner = std::make_unique<ShardSetInner>(options);
   inner->wakeups = metrics().cell(MetricKind::kCounter, "io_wakeups", "wake-ups of sleeping shards by other threads", kNoShard);
   inner->wakeups_start = __atomic_load_n(inner->wakeups, __ATOMIC_RELAXED);
+  if (!options.outbound_ca_file.empty()) {
+    auto tls = TlsContext::client(options.outbound_ca_file);
+    if (!tls) return std::move(tls.error());
+    inner->outbound_tls = std::move(*tls);
+  }
   for (std::uint32_t i = 0; i < options.shard_count; ++i) {
     inner->shards.push_back(std::make_unique<Shard>(*inner, i));
     GANTRY_TRY(inner->shards.back()->open());

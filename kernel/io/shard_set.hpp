@@ -18,7 +18,7 @@ struct ShardSetInner;
 // Unless a function says otherwise it is called by the control thread, one at a time.
 class ShardSet {
  public:
-  // Fails with E_INVALID for options out of range and with E_IO when the process is out of descriptors.
+  // E_INVALID: an option is out of range. E_CONFIG: the CA file cannot be used. E_IO: the process is out of descriptors.
   [[nodiscard]] static Result<std::unique_ptr<ShardSet>> create(const IoOptions &options);
   ~ShardSet();  // stops
   ShardSet(const ShardSet &) = delete;

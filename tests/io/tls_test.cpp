@@ -187,6 +187,15 @@ TEST_P(Tls, OutboundToOneself) {
   EXPECT_EQ(f.protocol.tls_opened, 2);
 }
 
+TEST_P(Tls, ACaFileThatCannotBeReadIsSaidAtTheStart) {
+  IoOptions options;
+  options.outbound_ca_file = folder + "/no-ca.pem";
+  auto made = ShardSet::create(options);
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().code, GANTRY_E_CONFIG);
+  EXPECT_NE(made.error().text.find("no-ca.pem"), std::string::npos) << made.error().text;
+}
+
 TEST_P(Tls, OutboundRefusesAServerItCannotVerify) {
   make_certificate("stranger", folder + "/ca.pem", folder + "/ca-key.pem");
   f.options.outbound_ca_file = folder + "/ca.pem";
