@@ -158,7 +158,8 @@ death_pair() {
   control "$broker_side" stop-broker "$dir/broker" KILL
 }
 
-# Clients with tls.enable=true that trust only the certificate's own authority. Plain clients go on beside them.
+# Clients with tls.enable=true that trust only the certificate's own authority. Plain clients go on beside them unless
+# the broker requires TLS.
 run_tls() {
   needs_own_target tls || return 0
   local dir="$WORK/tls" only='send_sync|send_batch|send_body_sizes|push_clustering|send_vip_channel'
@@ -176,8 +177,15 @@ run_tls() {
   local tls=(-Dtls.enable=true -Dtls.test.mode.enable=false -Dtls.client.authServer=true)
   INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_java tls "$CLIENT_4" "${tls[@]}" "-Dtls.client.trustCertPath=$dir/ca.pem"
   INTEROP_ONLY="${INTEROP_ONLY:-send_sync}" run_java tls-plain-beside "$CLIENT_4"
-  INTEROP_ONLY=tls_untrusted_server_is_refused INTEROP_EXPECT_REFUSAL=1 \
+  INTEROP_ONLY=tls_mismatch_sends_nothing INTEROP_EXPECT_REFUSAL=1 \
     run_java tls-untrusted "$CLIENT_4" "${tls[@]}" "-Dtls.client.trustCertPath=$dir/other-ca.pem"
+  if [ "$TARGET" = gantry ]; then
+    stop_target gantry "$dir/target" || { run_program tls-required false; return; }
+    control gantry start "$dir/target" "$NSPORT" "$PORT" "tls_cert=\"$dir/server.pem\"" "tls_key=\"$dir/server.key\"" \
+      'broker:tls="required"' || { run_program tls-required false; return; }
+    INTEROP_ONLY="${INTEROP_ONLY:-send_sync}" run_java tls-required "$CLIENT_4" "${tls[@]}" "-Dtls.client.trustCertPath=$dir/ca.pem"
+    INTEROP_ONLY=tls_mismatch_sends_nothing INTEROP_EXPECT_REFUSAL=1 run_java tls-plain-refused "$CLIENT_4"
+  fi
 }
 
 # tls_certificate DIR: an authority with a server certificate, and another authority that signed nothing.
