@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <gantry++/bytes.hpp>
+#include <gantry++/str.hpp>
 #include <thread>
 
 #include "tests/io/client.hpp"
@@ -35,6 +36,8 @@ TEST_P(Drain, SaysGoodbyeThenClosesAndAcceptsNoMore) {
   Client late;
   EXPECT_FALSE(late.connect(f.port()));
   EXPECT_EQ(f.set->listen(f.listen).error().code, GANTRY_E_CLOSED);
+  const auto *net = table_of<gantry_net_v1>(f.protocol.host, GANTRY_NET_ID);
+  EXPECT_EQ(net->connect(&f.protocol.host.abi, 0, str("127.0.0.1:1"), 0, 0), GANTRY_E_CLOSED);
 }
 
 TEST_P(Drain, UnderLoadEveryAnswerThatBeganArrivesWhole) {

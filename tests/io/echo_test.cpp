@@ -218,6 +218,31 @@ TEST_P(Echo, EventsReachTheOwnerOnTheConnectionsShard) {
   ASSERT_TRUE(eventually([&] { return f.protocol.events().size() == 9; }));
   EXPECT_EQ(f.protocol.events().back().shard, 0u);
   EXPECT_EQ(f.protocol.events().back().event.kind, GANTRY_EVENT_TOPICS_CHANGED);
+
+  // Within one turn equal ones become one.
+  const auto *exec = table_of<gantry_exec_v1>(f.protocol.host, GANTRY_EXEC_ID);
+  ASSERT_EQ(exec->post(&f.protocol.host.abi, 0, [](void *set) noexcept {
+    gantry_event event{};
+    event.kind = GANTRY_EVENT_TOPICS_CHANGED;
+    for (int i = 0; i < 5; ++i) static_cast<ShardSet *>(set)->send_event_to_all(event);
+    event.subject = 1;
+    static_cast<ShardSet *>(set)->send_event_to_all(event);
+  }, f.set.get()), GANTRY_OK);
+  ASSERT_TRUE(eventually([&] { return f.protocol.events().size() == 11; }));
+  EXPECT_EQ(f.protocol.events().back().event.subject, 1u);
+}
+
+TEST_P(Echo, EventsForConnectionsThatAreGoneAreDropped) {
+  f.start();
+  gantry_event event{};
+  event.kind = GANTRY_EVENT_CONSUMERS_CHANGED;
+  f.set->send_event(0, event);
+  f.set->send_event(gantry_conn{1} << 24 | 5, event);
+  f.set->send_event(gantry_conn{200} << 56 | 1, event);  // no such shard
+  event.kind = GANTRY_EVENT_TOPICS_CHANGED;
+  f.set->send_event_to_all(event);
+  ASSERT_TRUE(eventually([&] { return f.protocol.events().size() == 1; }));
+  EXPECT_EQ(f.protocol.events().at(0).event.kind, GANTRY_EVENT_TOPICS_CHANGED);
 }
 
 }  // namespace
