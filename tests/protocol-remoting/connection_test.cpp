@@ -166,10 +166,21 @@ TEST_F(ConnectionTest, StartRefusesAnAddressThatIsNone) {
     void *self = nullptr;
     gantry_error error{};
     ASSERT_EQ(component_.create(host_.abi(), config.abi(), &self, &error), GANTRY_OK);
-    EXPECT_EQ(component_.start(self, &error), GANTRY_E_CONFIG) << address;
+    host_.on_control([&] { EXPECT_EQ(component_.start(self, &error), GANTRY_E_CONFIG) << address; });
     EXPECT_NE(std::string(error.text).find("advertise"), std::string::npos) << error.text;
     component_.destroy(self);
   }
+}
+
+TEST_F(ConnectionTest, StartThatFailsHalfWayCleansUp) {
+  const gantry::test::FakeConfig config(component_, {{"nameservers", "no-port"}});
+  void *self = nullptr;
+  gantry_error error{};
+  ASSERT_EQ(component_.create(host_.abi(), config.abi(), &self, &error), GANTRY_OK);
+  host_.on_control([&] { EXPECT_EQ(component_.start(self, &error), GANTRY_E_CONFIG); });
+  EXPECT_NE(std::string(error.text).find("no-port"), std::string::npos) << error.text;
+  component_.destroy(self);
+  EXPECT_EQ(host_.leftovers(), 0u);
 }
 
 TEST(AdvertisedAddress, NumbersAndNames) {

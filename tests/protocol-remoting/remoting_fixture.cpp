@@ -36,7 +36,7 @@ RemotingTest::RemotingTest() {
 RemotingTest::~RemotingTest() {
   for (auto &[conn, peer] : peers_)
     if (peer.state != nullptr) table_.conn_close(self_, peer.state, GANTRY_E_CLOSED);
-  if (started_) component_.stop(self_);
+  if (started_) host_.on_control([this] { component_.stop(self_); });
   if (self_ != nullptr) component_.destroy(self_);
 }
 
@@ -44,7 +44,7 @@ void RemotingTest::start(const gantry::test::ConfigTexts &config) {
   config_.emplace(component_, config);
   gantry_error error{};
   ASSERT_EQ(component_.create(host_.abi(), config_->abi(), &self_, &error), GANTRY_OK) << error.text;
-  ASSERT_EQ(component_.start(self_, &error), GANTRY_OK) << error.text;
+  host_.on_control([&] { ASSERT_EQ(component_.start(self_, &error), GANTRY_OK) << error.text; });
   started_ = true;
   turn();
 }

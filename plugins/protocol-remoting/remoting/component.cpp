@@ -1,5 +1,6 @@
 #include "remoting/component.hpp"
 
+#include "registration/on_shard.hpp"
 #include "registration/registrar.hpp"
 #include "remoting/shard.hpp"
 
@@ -66,7 +67,11 @@ Result<void> start_parts(Instance &in) {
 void stop(void *self) noexcept {
   Instance &in = instance(self);
   if (in.registrar != nullptr) in.registrar->stop();
-  for (const auto &shard : in.shards) shard->stop();
+  for (std::uint32_t i = 0; i < in.shards.size(); ++i) {
+    Shard &shard = *in.shards[i];
+    // A queue is closed on its own shard; when the shards have stopped already, anywhere.
+    if (!run_on_shard(in.services.host, in.services.exec, i, [&shard] { shard.stop(); })) shard.stop();
+  }
 }
 
 std::int32_t start(void *self, gantry_error *err) noexcept {

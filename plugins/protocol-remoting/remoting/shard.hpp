@@ -24,7 +24,7 @@ class Shard {
 
   // E_NOMEM: no completion queue. [thread: control]
   [[nodiscard]] std::int32_t start();
-  // No completion arrives afterwards. [thread: control, while the shards are stopped, or the shard]
+  // No completion arrives afterwards. [thread: the shard, or control while the shards are stopped]
   void stop();
 
   [[nodiscard]] Connection *open(gantry_conn conn, const gantry_conn_info &info);
