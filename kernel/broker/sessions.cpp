@@ -48,7 +48,7 @@ void Sessions::consumer(const gantry_heartbeat &hb, const gantry_consumer &c, st
   const auto [member, joined] = group.members.try_emplace(hb.conn);
   member->second.client_id = view(hb.client_id);
   member->second.seen_ms = now_ms;
-  if (joined) groups_of_conn_[hb.conn].emplace_back(name);
+  if (joined) groups_of_conn_[hb.conn].consumers.emplace_back(name);
   const bool topics_changed = merge_subscriptions(group, c);
   if (joined || topics_changed) tell_all(group, name, notices);
 }
@@ -57,7 +57,9 @@ void Sessions::heartbeat(const gantry_heartbeat &hb, std::int64_t now_ms, std::v
   for (std::uint32_t i = 0; i < hb.n_producer_groups; ++i) {
     auto it = producers_.find(view(hb.producer_groups[i]));
     if (it == producers_.end()) it = producers_.emplace(std::string(view(hb.producer_groups[i])), std::map<gantry_conn, Member>{}).first;
-    it->second[hb.conn] = Member{std::string(view(hb.client_id)), now_ms};
+    const auto [member, joined] = it->second.try_emplace(hb.conn);
+    member->second = Member{std::string(view(hb.client_id)), now_ms};
+    if (joined) groups_of_conn_[hb.conn].producers.push_back(it->first);
   }
   for (std::uint32_t i = 0; i < hb.n_consumers; ++i) consumer(hb, hb.consumers[i], now_ms, notices);
 }
@@ -71,28 +73,29 @@ void Sessions::leave(std::string_view group_name, gantry_conn conn, std::vector<
     tell_all(it->second, it->first, notices);
 }
 
+void Sessions::leave_producers(std::string_view group_name, gantry_conn conn) {
+  const auto it = producers_.find(group_name);
+  if (it == producers_.end()) return;
+  it->second.erase(conn);
+  if (it->second.empty()) producers_.erase(it);
+}
+
 void Sessions::unregister(gantry_conn conn, std::string_view producer_group, std::string_view consumer_group, std::vector<Notice> &notices) {
-  if (const auto it = producers_.find(producer_group); it != producers_.end()) {
-    it->second.erase(conn);
-    if (it->second.empty()) producers_.erase(it);
-  }
-  if (consumer_group.empty()) return;
-  leave(consumer_group, conn, notices);
-  if (const auto it = groups_of_conn_.find(conn); it != groups_of_conn_.end()) {
-    std::erase(it->second, consumer_group);
-    if (it->second.empty()) groups_of_conn_.erase(it);
-  }
+  if (!producer_group.empty()) leave_producers(producer_group, conn);
+  if (!consumer_group.empty()) leave(consumer_group, conn, notices);
+  const auto it = groups_of_conn_.find(conn);
+  if (it == groups_of_conn_.end()) return;
+  std::erase(it->second.producers, producer_group);
+  std::erase(it->second.consumers, consumer_group);
+  if (it->second.producers.empty() && it->second.consumers.empty()) groups_of_conn_.erase(it);
 }
 
 void Sessions::conn_closed(gantry_conn conn, std::vector<Notice> &notices) {
-  if (const auto it = groups_of_conn_.find(conn); it != groups_of_conn_.end()) {
-    for (const std::string &group : it->second) leave(group, conn, notices);
-    groups_of_conn_.erase(conn);
-  }
-  for (auto it = producers_.begin(); it != producers_.end();) {
-    it->second.erase(conn);
-    it = it->second.empty() ? producers_.erase(it) : std::next(it);
-  }
+  const auto it = groups_of_conn_.find(conn);
+  if (it == groups_of_conn_.end()) return;
+  for (const std::string &group : it->second.consumers) leave(group, conn, notices);
+  for (const std::string &group : it->second.producers) leave_producers(group, conn);
+  groups_of_conn_.erase(it);
 }
 
 void Sessions::expire(std::int64_t now_ms, std::vector<Notice> &notices) {

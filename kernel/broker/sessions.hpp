@@ -64,7 +64,12 @@ class Sessions {
 
   std::map<std::string, ConsumerGroup, std::less<>> groups_;  // only those with members
   std::map<std::string, std::map<gantry_conn, Member>, std::less<>> producers_;
-  std::unordered_map<gantry_conn, std::vector<std::string>> groups_of_conn_;
+  // So that a closing connection costs what it registered, not a walk over everybody's groups.
+  struct GroupsOfConn {
+    std::vector<std::string> consumers, producers;
+  };
+  void leave_producers(std::string_view group_name, gantry_conn conn);
+  std::unordered_map<gantry_conn, GroupsOfConn> groups_of_conn_;
 };
 
 }  // namespace gantry::broker
