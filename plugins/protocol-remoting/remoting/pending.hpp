@@ -42,9 +42,11 @@ struct Pending {
   std::unique_ptr<BatchProgress> batch;
 };
 
+static_assert(sizeof(Pending) == 48, "a quarter of a million of them should stay small");
+
 class PendingTable {
  public:
-  // Requests at the broker per shard; 64 bytes each.
+  // Requests at the broker per shard.
   static constexpr std::uint32_t kMax = 1u << 18;
 
   // kNoSlot: full.
