@@ -1,6 +1,7 @@
 // store-crash: kills a process that appends under load, again and again, and compares what is left with what was acknowledged.
-//   store-crash --plugin=PATH [--level=written|durable] [--rounds=N] [--seed=N] [--set=key=value ...]
+//   store-crash --plugin=PATH [--level=memory|written|durable] [--expect-loss] [--rounds=N] [--seed=N] [--set=key=value ...]
 // Exit code 0: everything acknowledged was there, byte for byte. 1: not, or nothing was shown. 2: wrong arguments.
+// --expect-loss turns 0 and 1 round: at level memory a kill loses acknowledged records, and this test must notice.
 #include "model.h"
 
 #include <cstdio>
@@ -15,8 +16,14 @@ int main(int argc, char **argv) {
     const auto value = [&] { return arg.substr(arg.find('=') + 1); };
     if (arg.starts_with("--plugin=")) {
       options.plugin = value();
-    } else if (arg == "--level=written" || arg == "--level=durable") {
-      options.level = value() == "durable" ? GANTRY_DURABILITY_DURABLE : GANTRY_DURABILITY_WRITTEN;
+    } else if (arg == "--level=memory") {
+      options.level = GANTRY_DURABILITY_MEMORY;
+    } else if (arg == "--level=written") {
+      options.level = GANTRY_DURABILITY_WRITTEN;
+    } else if (arg == "--level=durable") {
+      options.level = GANTRY_DURABILITY_DURABLE;
+    } else if (arg == "--expect-loss") {
+      options.expect_loss = true;
     } else if (arg.starts_with("--rounds=")) {
       options.rounds = std::strtoull(value().c_str(), nullptr, 10);
     } else if (arg.starts_with("--seed=")) {

@@ -68,6 +68,7 @@ struct Options {
   ConfigTexts config;
   std::uint32_t level = GANTRY_DURABILITY_WRITTEN;
   std::uint64_t rounds = 25, seed = 0;
+  bool expect_loss = false;  // the other way round: success is that a loss was noticed
 };
 
 // Opens the store and appends without end, each acknowledgement into fd. Ends the process only on a fault.
