@@ -35,6 +35,7 @@ std::int32_t create(const gantry_host *host, const gantry_config *config, void *
   made->region = view(config->get_text(config, "region"));
   made->trace_on = config->get_int(config, "trace_on") != 0;
   made->registration.advertise = view(config->get_text(config, "advertise"));
+  if (made->registration.advertise.empty()) made->registration.advertise = advertised_for(view(config->get_text(config, "listen")));
   made->registration.period_ms = config->get_int(config, "register_period");
   for (std::uint32_t i = 0, n = config->list_size(config, "nameservers"); i < n; ++i)
     made->registration.nameservers.emplace_back(view(config->list_at(config, "nameservers", i)));
@@ -147,8 +148,10 @@ void on_events(void *self, std::uint32_t shard, const gantry_event *events, std:
 constexpr gantry_protocol_v1 kTable = {describe, conn_open, on_bytes, conn_close, conn_drain, connect_failed, on_events};
 
 constexpr gantry_config_key kKeys[] = {
-    {"advertise", GANTRY_KEY_STRING, 0, "127.0.0.1:10911", 0, 0, nullptr,
-     "address that clients are told to connect to, and that stands in message ids: \"host:port\""},
+    {"advertise", GANTRY_KEY_STRING, 0, nullptr, 0, 0, nullptr,
+     "address that clients are told to connect to, and that stands in message ids: \"host:port\"; without it the listen address, or this "
+     "machine's first address"},
+    {"listen", GANTRY_KEY_STRING, 0, nullptr, 0, 0, nullptr, "the kernel's key, read to derive advertise"},
     {"nameservers", GANTRY_KEY_LIST, 0, nullptr, 0, 0, nullptr, "name servers to register at, each \"host:port\"; empty: none"},
     {"register_period", GANTRY_KEY_DURATION, 0, "30s", 10'000, 60'000, nullptr, "time between registrations when no topic changed"},
     {"region", GANTRY_KEY_STRING, 0, "DefaultRegion", 0, 0, nullptr, "region told to producers, for message traces"},

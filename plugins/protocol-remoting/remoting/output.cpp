@@ -44,6 +44,8 @@ void Output::flush() {
 
 // A reply that cannot be delivered must not be left out: the peer would wait for it. It notices a closed connection at once.
 void Output::refused(gantry_conn conn) {
+  // reserve does not tell a closed connection, where replies of the past end up, from one that is over its limit; send does.
+  if (services_.net->send(services_.host, conn, nullptr, 0) == GANTRY_E_CLOSED) return;
   ++slow_readers_;
   services_.net->close(services_.host, conn, GANTRY_CLOSE_NOW, "the peer does not read its replies");
 }

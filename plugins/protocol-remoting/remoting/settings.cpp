@@ -3,6 +3,8 @@
 #include "codec/text.hpp"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -29,7 +31,38 @@ bool take_ip(const sockaddr *from, StoreHost &out) {
   return false;
 }
 
+// First address of an interface that is up and not loopback, "" when there is none.
+std::string own_address(int family) {
+  ifaddrs *all = nullptr;
+  if (getifaddrs(&all) != 0) return {};
+  std::string found;
+  for (const ifaddrs *i = all; i != nullptr && found.empty(); i = i->ifa_next) {
+    if (i->ifa_addr == nullptr || i->ifa_addr->sa_family != family || (i->ifa_flags & IFF_UP) == 0 || (i->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    char text[INET6_ADDRSTRLEN] = {};
+    const void *ip = family == AF_INET ? static_cast<const void *>(&reinterpret_cast<const sockaddr_in *>(i->ifa_addr)->sin_addr)
+                                       : static_cast<const void *>(&reinterpret_cast<const sockaddr_in6 *>(i->ifa_addr)->sin6_addr);
+    // A link-local address means nothing to another machine.
+    if (family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(static_cast<const in6_addr *>(ip))) continue;
+    if (inet_ntop(family, ip, text, sizeof text) != nullptr) found = text;
+  }
+  freeifaddrs(all);
+  return found;
+}
+
 }  // namespace
+
+std::string advertised_for(std::string_view listen) {
+  constexpr std::string_view kDefaultPort = "10911";
+  const std::size_t colon = listen.rfind(':');
+  const bool has_port = colon != std::string_view::npos && listen.back() != ']';
+  const std::string_view host = listen.substr(0, has_port ? colon : listen.size());
+  const std::string port(has_port ? listen.substr(colon + 1) : kDefaultPort);
+  if (listen.empty()) return "127.0.0.1:" + port;
+  if (!host.empty() && host != "0.0.0.0" && host != "[::]") return std::string(host) + ":" + port;
+  if (const std::string v4 = own_address(AF_INET); !v4.empty()) return v4 + ":" + port;
+  if (const std::string v6 = own_address(AF_INET6); !v6.empty()) return "[" + v6 + "]:" + port;
+  return "127.0.0.1:" + port;
+}
 
 Result<StoreHost> resolve_advertised(std::string_view address) {
   StoreHost out;

@@ -22,6 +22,10 @@ struct StoreHost {
 // [thread: control] [blocking: may]
 [[nodiscard]] Result<StoreHost> resolve_advertised(std::string_view address);
 
+// What to advertise when the configuration does not say: the listen address, and for one that means all addresses the first address of this
+// machine that is not loopback (IPv4 before IPv6). [thread: control] [blocking: never]
+[[nodiscard]] std::string advertised_for(std::string_view listen);
+
 struct Settings {
   Settings(const StoreHost &store_host, std::string_view region, bool trace_on, const gantry_broker_info &info)
       : replies(store_host.ip, store_host.ip_bytes, store_host.port, region, trace_on),
