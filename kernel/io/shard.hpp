@@ -181,7 +181,7 @@ class Shard {
   std::uint32_t sleeps_ = 0;
   std::int64_t asio_polled_ms_ = 0;
 
-  std::int64_t now_ms_ = 0, wall_ms_ = 0, wall_offset_ms_ = 0, offset_read_ms_ = 0;
+  std::int64_t now_ms_ = 0, wall_ms_ = 0, wall_offset_ns_ = 0, offset_read_ms_ = 0;
   Timers timers_;
   std::unordered_map<std::uint64_t, Watch> watches_;
   std::vector<Task> tasks_, local_tasks_, hooks_, hooks_running_;

@@ -18,6 +18,8 @@ constexpr std::uint32_t kEndRounds = 4;        // of a turn's end, until nothing
 constexpr std::int64_t kOffsetMaxAgeMs = 100;  // between readings of the wall clock
 constexpr std::int64_t kStallRetryMs = 20;
 
+constexpr std::int64_t kNsPerMs = 1'000'000;
+
 std::int64_t read_ns(clockid_t clock) {
   timespec t;
   clock_gettime(clock, &t);
@@ -26,8 +28,8 @@ std::int64_t read_ns(clockid_t clock) {
 }  // namespace
 
 std::int64_t monotonic_ns() { return read_ns(CLOCK_MONOTONIC); }
-std::int64_t monotonic_ms() { return monotonic_ns() / 1'000'000; }
-std::int64_t wall_clock_ms() { return read_ns(CLOCK_REALTIME) / 1'000'000; }
+std::int64_t monotonic_ms() { return monotonic_ns() / kNsPerMs; }
+std::int64_t wall_clock_ms() { return read_ns(CLOCK_REALTIME) / kNsPerMs; }
 
 void Shard::run() {
   while (!stopping_) turn();
@@ -82,12 +84,13 @@ void Shard::sleep() {
 }
 
 void Shard::refresh_clock() {
-  now_ms_ = monotonic_ms();
+  const std::int64_t now_ns = monotonic_ns();
+  now_ms_ = now_ns / kNsPerMs;
   if (now_ms_ - offset_read_ms_ >= kOffsetMaxAgeMs) {
-    wall_offset_ms_ = wall_clock_ms() - now_ms_;
+    wall_offset_ns_ = read_ns(CLOCK_REALTIME) - now_ns;
     offset_read_ms_ = now_ms_;
   }
-  wall_ms_ = now_ms_ + wall_offset_ms_;
+  wall_ms_ = (now_ns + wall_offset_ns_) / kNsPerMs;  // in ns until here: two rounded halves would lag by a millisecond
 }
 
 void Shard::dispatch(std::span<const epoll_event> events) {
