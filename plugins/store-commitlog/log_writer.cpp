@@ -117,6 +117,7 @@ void LogWriter::add_record(const gantry_append &r, gantry_cq cq) {
   std::uint8_t *const record = arena_.at(pos);
   std::uint8_t *to = record;
   for (std::uint32_t i = 0; i < r.n_spans; ++i) {
+    if (r.spans[i].n == 0) continue;  // an empty span may have no address, which memcpy must not see
     std::memcpy(to, r.spans[i].p, r.spans[i].n);
     to += r.spans[i].n;
   }

@@ -134,6 +134,8 @@ TEST_F(Fetch, CommitsTheOffsetItCarries) {
   std::int64_t offset = -1;
   EXPECT_EQ(broker_->offset_query(g_, t_, 0, GANTRY_OFFSET_EXACT, &offset), GANTRY_OK);
   EXPECT_EQ(offset, 7);
+  host_.on_shard(0, [&] { broker_->drain(); });
+  EXPECT_EQ(result(req).outcome, GANTRY_FETCH_NO_NEW);
 }
 
 TEST_F(Fetch, AMessageIsFoundByItsPosition) {

@@ -161,7 +161,7 @@ TEST_F(ConnectionTest, OutboundConnectionNobodyAskedForIsRefused) {
 }
 
 TEST_F(ConnectionTest, StartRefusesAnAddressThatIsNone) {
-  for (const char *address : {"10.0.0.9", "10.0.0.9:0", "10.0.0.9:70000", "10.0.0.9:x", ":10911", "fd00::5:10911", "no such host:1", ""}) {
+  for (const char *address : {"10.0.0.9", "10.0.0.9:0", "10.0.0.9:70000", "10.0.0.9:x", ":10911", "fd00::5:10911", "no such host:1"}) {
     const gantry::test::FakeConfig config(component_, {{"advertise", address}});
     void *self = nullptr;
     gantry_error error{};
