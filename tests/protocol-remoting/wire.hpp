@@ -16,7 +16,7 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 
 [[nodiscard]] inline std::string be(std::uint64_t value, int bytes) {
   std::string out;
-  for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
+  for (int i = bytes - 1; i >= 0; --i) out.push_back(i < 8 ? static_cast<char>(value >> (8 * i)) : 0);
   return out;
 }
 
