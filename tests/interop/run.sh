@@ -9,7 +9,8 @@
 # with --target rocketmq. State and logs go to a temporary folder that is removed when all is well or told when not;
 # --keep keeps it. INTEROP_ONLY and INTEROP_SKIP select cases by regular expressions for whole names; INTEROP_MANY sets
 # the messages per thread of many_threads (default 2000, the full load is 20000). What Gantry does not promise yet is
-# in not-yet.txt and left out; INTEROP_NOT_YET= (empty) tries it all the same.
+# in not-yet.txt and left out; INTEROP_NOT_YET= (empty) tries it all the same. INTEROP_PATIENCE (default 2) multiplies
+# all deadlines, for overloaded machines.
 # The exit code is 0 when cases ran and all passed, 1 when some failed, 2 for a wrong call.
 set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/classpath.sh"
@@ -22,7 +23,7 @@ clients=("${CLIENTS_ALL[@]}")
 TARGET=gantry
 keep=0
 
-usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 while [ $# -gt 0 ]; do
   case "$1" in

@@ -23,7 +23,16 @@ var (
 	// Distinguishes this run's topics and groups from those of earlier runs against the same broker.
 	runID     = strconv.FormatInt(time.Now().UnixMilli()/100%100_000_000, 36)
 	instances atomic.Int64
+	// Deadlines are for a machine that is not overloaded; INTEROP_PATIENCE (default 2) multiplies all of them.
+	patience = readPatience()
 )
+
+func readPatience() time.Duration {
+	if factor, err := strconv.Atoi(os.Getenv("INTEROP_PATIENCE")); err == nil && factor > 0 {
+		return time.Duration(factor)
+	}
+	return 2
+}
 
 // env is what one case works with: names of its own and clients that are shut down when it ends.
 type env struct {
@@ -74,7 +83,7 @@ func instanceName() string {
 func (e *env) producer(options ...producer.Option) (rocketmq.Producer, error) {
 	base := []producer.Option{producer.WithNsResolver(resolver()), producer.WithRetry(0),
 		producer.WithGroupName(e.group("producer")), producer.WithInstanceName(instanceName()),
-		producer.WithSendMsgTimeout(15 * time.Second)}
+		producer.WithSendMsgTimeout(15 * time.Second * patience)}
 	p, err := rocketmq.NewProducer(append(base, options...)...)
 	if err != nil {
 		return nil, err
@@ -161,6 +170,7 @@ func send(p rocketmq.Producer, topic, tag, prefix string, count int) ([]string, 
 
 // await polls until the condition holds.
 func await(what func() string, deadline time.Duration, condition func() bool) error {
+	deadline *= patience
 	end := time.Now().Add(deadline)
 	for !condition() {
 		if time.Now().After(end) {

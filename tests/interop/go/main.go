@@ -86,7 +86,7 @@ func run(c testCase) error {
 	case err := <-done:
 		e.close()
 		return err
-	case <-time.After(c.deadline):
-		return fmt.Errorf("not done after %s", c.deadline)
+	case <-time.After(c.deadline * patience):
+		return fmt.Errorf("not done after %s", c.deadline*patience)
 	}
 }

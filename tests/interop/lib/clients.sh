@@ -3,7 +3,8 @@
 CLIENT_4=4.9.8
 CLIENT_5=5.5.0
 CLIENT_3=3.5.8
-JVM_FLAGS=(-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss512k -XX:-UsePerfData)
+JVM_FLAGS=(-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss512k -XX:-UsePerfData
+  -Dcom.rocketmq.remoting.client.connect.timeout=10000)
 
 # compile_java NAME CLASSPATH FILE...: compiles once per content of sources and class path; prints the classes' folder.
 compile_java() {
@@ -104,12 +105,12 @@ quickstart_pair() {
   local name="$1" dir="$WORK/$1" begin=$SECONDS deadline verdict rc
   local java=(java "${JVM_FLAGS[@]}" "-Duser.home=$WORK/home" -cp "$2")
   mkdir -p "$dir"
-  if ! timeout 60 "${java[@]}" "$3Producer" >"$dir/producer.out" 2>"$dir/producer.err"; then
+  if ! timeout 120 "${java[@]}" "$3Producer" >"$dir/producer.out" 2>"$dir/producer.err"; then
     echo "FAIL $name: the producer did not end well: $(tail -n 1 "$dir/producer.err")"
     return 1
   fi
   start_process "$dir" consumer 'Consumer Started' "${java[@]}" "$3Consumer" || { echo "FAIL $name: the consumer did not start"; return 1; }
-  deadline=$((SECONDS + 90))
+  deadline=$((SECONDS + 180))
   while verdict="$(python3 "$INTEROP_DIR/lib/quickstart_check.py" "$dir/producer.out" "$dir/consumer.out")"; rc=$?; [ $rc -eq 1 ] && [ $SECONDS -lt $deadline ]; do
     sleep 0.3
   done

@@ -1,7 +1,7 @@
 # Sourced by the scripts beside it. A started process is DIR/NAME.pid (its id), DIR/NAME.out (what it printed) and,
 # once it has ended, DIR/NAME.rc (its exit code).
 
-START_DEADLINE_S="${START_DEADLINE_S:-60}"
+START_DEADLINE_S="${START_DEADLINE_S:-120}"
 STOP_DEADLINE_S="${STOP_DEADLINE_S:-30}"
 
 # start_process DIR NAME READY COMMAND...: starts it in the background and returns when its output has a line with READY.

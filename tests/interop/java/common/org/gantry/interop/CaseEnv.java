@@ -12,6 +12,9 @@ class CaseEnv {
     static final String RUN = Long.toString(System.currentTimeMillis() / 100 % 100_000_000L, 36)
         + Long.toString(ProcessHandle.current().pid(), 36);
 
+    /** Deadlines are for a machine that is not overloaded; INTEROP_PATIENCE (default 2) multiplies all of them. */
+    static final int PATIENCE = Integer.parseInt(System.getenv().getOrDefault("INTEROP_PATIENCE", "2"));
+
     private final String name;
     private final ConcurrentLinkedDeque<Runnable> closers = new ConcurrentLinkedDeque<>();
     private volatile String waiting;
@@ -43,10 +46,10 @@ class CaseEnv {
     /** Polls until `condition` holds. `what` may be evaluated for the failure's text. */
     void await(Supplier<String> what, int deadlineS, Condition condition) throws Exception {
         waiting = what.get();
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(deadlineS);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos((long) deadlineS * PATIENCE);
         while (!condition.holds()) {
             if (System.nanoTime() > end) {
-                throw new CheckFailed("after " + deadlineS + " s: " + what.get());
+                throw new CheckFailed("after " + deadlineS * PATIENCE + " s: " + what.get());
             }
             Thread.sleep(20);
         }

@@ -95,9 +95,9 @@ final class Suite<E extends CaseEnv> {
         });
         String reason = null;
         try {
-            future.get(c.deadlineS, TimeUnit.SECONDS);
+            future.get((long) c.deadlineS * CaseEnv.PATIENCE, TimeUnit.SECONDS);
         } catch (TimeoutException e) {
-            reason = "not done after " + c.deadlineS + " s" + env.waitingFor();
+            reason = "not done after " + c.deadlineS * CaseEnv.PATIENCE + " s" + env.waitingFor();
             future.cancel(true);
         } catch (ExecutionException e) {
             reason = describe(e.getCause());

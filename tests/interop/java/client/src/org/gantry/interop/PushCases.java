@@ -175,15 +175,16 @@ final class PushCases {
         DefaultMQPushConsumer consumer = env.push(env.group("c"), env.topic(), "*", inbox);
         awaitShared(env, 40, consumer);
         inbox.awaitAll(env, env.send(env.topic(), "", "warm", 8), 20);
-        long worstMs = 0;
-        for (int i = 0; i < 20; i++) {
+        List<Long> waitsMs = new ArrayList<>();
+        for (int i = 0; i < 21; i++) {
             long started = System.nanoTime();
             List<String> one = env.send(env.topic(), "", "now" + i + "-", 1);
             inbox.awaitAll(env, one, 10);
-            worstMs = Math.max(worstMs, (System.nanoTime() - started) / 1_000_000);
+            waitsMs.add((System.nanoTime() - started) / 1_000_000);
         }
-        // Polls re-check every 5 s at the latest; a broker that does not wake them would need seconds.
-        Check.that(worstMs < 3_000, "a message needed " + worstMs + " ms to a waiting consumer");
+        waitsMs.sort(null);
+        // Polls re-check every 5 s at the latest; a broker that does not wake them would need seconds for most messages.
+        Check.that(waitsMs.get(10) < 1_000, "the median message needed " + waitsMs.get(10) + " ms to a waiting consumer");
     }
 
     /** Waits until the members own all four queues of the case's topic and none twice. */

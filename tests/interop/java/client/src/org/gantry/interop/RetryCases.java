@@ -81,7 +81,7 @@ final class RetryCases {
         Inbox inbox = new Inbox();
         env.push(env.group("c"), env.topic(), "*", inbox);
         TransactionMQProducer producer = new TransactionMQProducer(env.group("tx"));
-        producer.setSendMsgTimeout(15_000);
+        producer.setSendMsgTimeout(15_000 * Env.PATIENCE);
         AtomicInteger calls = new AtomicInteger();
         producer.setTransactionListener(new TransactionListener() {
             @Override

@@ -260,6 +260,7 @@ final class SendCases {
     private static void tlsMismatch(Env env) throws Exception {
         DefaultMQProducer producer = env.newProducer();
         producer.setSendMsgTimeout(5_000);
+        producer.setMqClientApiTimeout(1_000);
         env.start(producer);
         try {
             SendResult result = producer.send(Env.message(env.topic(), "", "secret"));

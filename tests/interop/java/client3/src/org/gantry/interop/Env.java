@@ -34,7 +34,7 @@ final class Env extends CaseEnv {
     static synchronized DefaultMQProducer producer() throws MQClientException {
         if (shared == null) {
             shared = new DefaultMQProducer("g_" + RUN + "_shared");
-            shared.setSendMsgTimeout(15_000);
+            shared.setSendMsgTimeout(15_000 * PATIENCE);
             shared.setRetryTimesWhenSendFailed(0);
             shared.start();
             Check.that(shared.isVipChannelEnabled(), "the VIP channel of a 3.x client is not on");
