@@ -6,7 +6,7 @@
 namespace gantry::commitlog {
 
 namespace {
-constexpr auto kDrainWait = std::chrono::seconds(30);
+constexpr auto kPatience = std::chrono::seconds(10);
 }
 
 Pump::Pump(Core &core, std::unique_ptr<IoEngine> engine) : core_(core), engine_(std::move(engine)), description_(engine_->description()) {
@@ -153,15 +153,20 @@ void Pump::publish_counts() {
 void Pump::drain() {
   draining_ = true;
   wake();
-  std::unique_lock lock(drain_mutex_);
-  // Without shards nothing turns; a shard that hangs for half a minute counts as none.
-  const auto deadline = std::chrono::steady_clock::now() + kDrainWait;
-  while (!drained_ && shards_run() && std::chrono::steady_clock::now() < deadline) {
-    drain_changed_.wait_for(lock, std::chrono::milliseconds(50));
+  bool drained = false;
+  auto complain_at = std::chrono::steady_clock::now() + kPatience;
+  while (!drained && shards_run()) {
+    {
+      std::unique_lock lock(drain_mutex_);
+      drained = drain_changed_.wait_for(lock, std::chrono::milliseconds(50), [this] { return drained_; });
+    }
+    if (drained) break;
     wake();
+    if (std::chrono::steady_clock::now() < complain_at) continue;
+    // The device still owns our buffers: there is nothing to do but to wait, or to be killed.
+    core_.log(GANTRY_LOG_WARN, "stopping waits for writes that the disk does not finish");
+    complain_at += kPatience;
   }
-  const bool drained = drained_;
-  lock.unlock();
   if (!drained) drain_without_engine();
 }
 
@@ -187,6 +192,7 @@ void Pump::check_drained() {
 
 // The shards are gone, so nobody may enter the ring: all that is not known to be written is written here, the same bytes at the same place.
 void Pump::drain_without_engine() {
+  unwatch();  // allowed here: the shards are stopped
   engine_.reset();
   std::array<WriteOp, kMaxWritesInFlight> ops;
   for (;;) {
@@ -227,8 +233,7 @@ void Pump::quiesce() {
     auto *b = static_cast<Barrier *>(arg);
     const std::lock_guard lock(b->pump->drain_mutex_);
     b->passed = true;
-    if (b->pump->watch_ != 0) b->pump->core_.host.fd_unwatch(b->pump->watch_);
-    b->pump->watch_ = 0;
+    b->pump->unwatch();
     b->pump->drain_changed_.notify_all();
   };
   // A task of ours that is still queued would run on a destroyed object: go on until none is.
@@ -240,9 +245,13 @@ void Pump::quiesce() {
     if (!barrier.passed) break;
     if (!post_armed_ && !turn_armed_) break;
   }
-  if (watch_ != 0) core_.host.fd_unwatch(watch_);  // allowed here: the shards are stopped
-  watch_ = 0;
+  unwatch();
   engine_.reset();
+}
+
+void Pump::unwatch() {
+  if (watch_ != 0) core_.host.fd_unwatch(watch_);
+  watch_ = 0;
 }
 
 }  // namespace gantry::commitlog

@@ -48,6 +48,7 @@ class Pump {
   void finish_syncs();
   void check_drained();
   void drain_without_engine();
+  void unwatch();
   [[nodiscard]] bool shards_run() const;
   void publish_counts();
 
