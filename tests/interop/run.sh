@@ -41,6 +41,7 @@ for client in "${clients[@]}"; do
 done
 
 WORK="$(mktemp -d "${TMPDIR:-/tmp}/gantry-interop.XXXXXX")"
+export INTEROP_OWNER_PID=$$
 PASSED=0
 FAILED=0
 SKIPPED=0

@@ -5,6 +5,7 @@ START_DEADLINE_S="${START_DEADLINE_S:-120}"
 STOP_DEADLINE_S="${STOP_DEADLINE_S:-30}"
 
 # start_process DIR NAME READY COMMAND...: starts it in the background and returns when its output has a line with READY.
+# With INTEROP_OWNER_PID in the environment it is killed when that process is gone, so that nothing outlives a killed run.
 start_process() {
   local dir="$1" name="$2" ready="$3"
   shift 3
@@ -12,8 +13,14 @@ start_process() {
   : >"$dir/$name.out"
   setsid bash -c 'dir="$1" name="$2"; shift 2
     "$@" >"$dir/$name.out" 2>&1 </dev/null &
-    echo $! >"$dir/$name.pid.new"; mv "$dir/$name.pid.new" "$dir/$name.pid"
-    wait $!; echo $? >"$dir/$name.rc"' start_process "$dir" "$name" "$@" >/dev/null 2>&1 &
+    child=$!
+    echo $child >"$dir/$name.pid.new"; mv "$dir/$name.pid.new" "$dir/$name.pid"
+    if [ -n "$INTEROP_OWNER_PID" ]; then
+      (while kill -0 "$INTEROP_OWNER_PID" 2>/dev/null; do sleep 1; done; kill -KILL $child 2>/dev/null) &
+      watcher=$!
+    fi
+    wait $child; echo $? >"$dir/$name.rc"
+    [ -z "$INTEROP_OWNER_PID" ] || kill $watcher 2>/dev/null' start_process "$dir" "$name" "$@" >/dev/null 2>&1 &
   local deadline=$((SECONDS + START_DEADLINE_S))
   until grep -q -- "$ready" "$dir/$name.out"; do
     if [ -f "$dir/$name.rc" ] || [ $SECONDS -ge $deadline ]; then
