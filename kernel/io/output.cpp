@@ -188,7 +188,10 @@ void Shard::output_changed(Connection &conn) {
     // The usual case costs nothing: everything was sent, nothing was waited for.
     if ((conn.interest & EPOLLOUT) == 0 && !was_over) return;
   } else {
-    if (conn.progress_ms == now_ms_) look_at_socket(conn);
+    if (conn.progress_ms == now_ms_) {
+      conn.progress_ms = monotonic_ms();  // the turn may have begun long ago, and the peer's time begins here
+      look_at_socket(conn);
+    }
     set_deadline(conn);
   }
   update_interest(conn);

@@ -33,9 +33,9 @@ TEST_P(Limits, OwnedMemoryIsGivenBackThoughThePeerDoesNotRead) {
   f.start();
   Client c;
   ASSERT_TRUE(c.connect(f.port(), "127.0.0.1", 4096));
-  ASSERT_TRUE(c.send(big_request(32 << 20)));
+  ASSERT_TRUE(c.send(big_request(12 << 20)));
   ASSERT_TRUE(eventually([&] { return f.protocol.on_bytes_calls > 0 && f.protocol.owners_alive == 0; }));
-  expect_big_reply(c, 32 << 20);
+  expect_big_reply(c, 12 << 20);
 }
 
 TEST_P(Limits, AboveTheSoftLimitThePeerIsNotReadUntilItTookHalf) {
@@ -43,12 +43,12 @@ TEST_P(Limits, AboveTheSoftLimitThePeerIsNotReadUntilItTookHalf) {
   f.start();
   Client c;
   ASSERT_TRUE(c.connect(f.port(), "127.0.0.1", 4096));
-  ASSERT_TRUE(c.send(big_request(16 << 20)));
+  ASSERT_TRUE(c.send(big_request(12 << 20)));
   ASSERT_TRUE(eventually([&] { return f.protocol.input_bytes == 9; }));
   ASSERT_TRUE(c.send_frame("Eafter"));
   const std::uint64_t in = f.set->stats().bytes_in;
   EXPECT_FALSE(eventually([&] { return f.set->stats().bytes_in != in; }, std::chrono::milliseconds(100)));
-  expect_big_reply(c, 16 << 20);
+  expect_big_reply(c, 12 << 20);
   EXPECT_EQ(c.read_frame(), "Eafter");
 }
 
@@ -58,9 +58,9 @@ TEST_P(Limits, OverTheHardLimitSendSaysAgainButOnePieceAlwaysFits) {
   f.start();
   Client c;
   ASSERT_TRUE(c.connect(f.port(), "127.0.0.1", 4096));
-  ASSERT_TRUE(c.send(big_request(16 << 20) + big_request(1000) + frame("Erefused")));
+  ASSERT_TRUE(c.send(big_request(12 << 20) + big_request(1000) + frame("Erefused")));
   ASSERT_TRUE(eventually([&] { return f.protocol.send_refusals == 2; }));
-  expect_big_reply(c, 16 << 20);
+  expect_big_reply(c, 12 << 20);
   ASSERT_TRUE(c.send_frame("Eagain"));
   EXPECT_EQ(c.read_frame(), "Eagain");
 }
