@@ -167,7 +167,7 @@ def _configurations(result):
     parts = []
     if "gantry" in result["systems"]:
         text = brokers.make_system("gantry", settings).config("DIR", "PORT", "NAMESERVER_PORT", WRITTEN)
-        parts.append(f"Gantry (`ack = \"{DURABLE}\"` for the durable loads):\n\n```toml\n{text}```\n")
+        parts.append(f"Gantry (`ack = \"{DURABLE}\"` for the durable loads):\n\n```text\n{text}```\n")
     for name in result["systems"]:
         if name.startswith("rocketmq"):
             text = brokers.make_system(name, settings).config("DIR", 0, "NAMESERVER_PORT", WRITTEN)
