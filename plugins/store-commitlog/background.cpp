@@ -17,6 +17,10 @@ Background::Background(Core &core) : core_(core) {}
 Background::~Background() { stop(); }
 
 void Background::start() {
+  {
+    const std::lock_guard lock(core_.mutex);
+    core_.checkpoint_due = core_.checkpoint_pos + core_.options.checkpoint_bytes;
+  }
   flusher_ = std::thread([this] { flusher_main(); });
   background_ = std::thread([this] { background_main(); });
 }

@@ -37,7 +37,7 @@ class Background {
   void free_index(const SegmentRef &segment);
   void checkpoint_if_due();
   [[nodiscard]] bool take_snapshot(bool clean, CheckpointSnapshot *out);
-  void checkpoint(bool clean);
+  bool checkpoint(bool clean);  // false: not written
   void apply_retention();
   [[nodiscard]] SegmentRef oldest_expired(bool *needs_checkpoint);
 

@@ -88,11 +88,13 @@ void Background::checkpoint_if_due() {
   bool due;
   {
     const std::lock_guard lock(core_.mutex);
-    const auto every = static_cast<std::int64_t>(
-        std::max(static_cast<std::uint64_t>(core_.options.checkpoint_bytes), kCheckpointShare * last_checkpoint_bytes_));
-    due = !core_.stopping && (force_checkpoint_ || core_.writer.done_pos() - core_.checkpoint_pos >= every);
+    due = !core_.stopping && (force_checkpoint_ || core_.writer.done_pos() >= core_.checkpoint_due);
   }
-  if (due && now_ms >= next_checkpoint_ms_) checkpoint(false);
+  if (!due || now_ms < next_checkpoint_ms_) return;
+  const bool written = checkpoint(false);
+  const std::uint64_t every = std::max(static_cast<std::uint64_t>(core_.options.checkpoint_bytes), kCheckpointShare * last_checkpoint_bytes_);
+  const std::lock_guard lock(core_.mutex);
+  core_.checkpoint_due = written ? core_.checkpoint_pos + static_cast<std::int64_t>(every) : core_.writer.done_pos() + static_cast<std::int64_t>(every / 16);
 }
 
 // What a recovery from done_pos needs. False: not now, requests for `memory` are acknowledged beyond what is written.
@@ -128,27 +130,27 @@ bool Background::take_snapshot(bool clean, CheckpointSnapshot *out) {
   return true;
 }
 
-void Background::checkpoint(bool clean) {
+bool Background::checkpoint(bool clean) {
   const std::lock_guard rows_lock(core_.rows_mutex);
   CheckpointSnapshot snapshot;
   std::vector<std::uint8_t> ops;
   std::uint64_t count = 0;
   {
     const std::lock_guard lock(core_.mutex);
-    if (!take_snapshot(clean, &snapshot)) return;
+    if (!take_snapshot(clean, &snapshot)) return false;
     core_.writer.take_acknowledged_meta(&ops, &count);
   }
   if (count > 0) core_.counters.meta_rows = core_.rows.apply(ops, count);
   flush();  // a checkpoint must not outlive the records it lists
   {
     const std::lock_guard lock(core_.mutex);
-    if (core_.writer.fenced()) return;
+    if (core_.writer.fenced()) return false;
   }
   const Result<std::uint64_t> bytes = write_checkpoint(core_, snapshot, core_.rows);
   if (!bytes) {
     next_checkpoint_ms_ = core_.host.now_ms() + kRetryMs;
     core_.log(GANTRY_LOG_WARN, "no checkpoint, the next start scans more of the log: " + bytes.error().text);
-    return;
+    return false;
   }
   last_checkpoint_bytes_ = *bytes;
   force_checkpoint_ = false;
@@ -156,6 +158,7 @@ void Background::checkpoint(bool clean) {
   core_.older_checkpoint_pos = core_.checkpoint_pos;
   core_.checkpoint_pos = {snapshot.head.pos};
   core_.checkpoint_generation = snapshot.head.generation;
+  return true;
 }
 
 // ---- retention

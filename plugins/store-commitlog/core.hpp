@@ -45,6 +45,7 @@ struct Core {
   bool stopping = false;
   bool flush_waiters = false;  // somebody waits for the flusher
   LogPos checkpoint_pos, older_checkpoint_pos;  // of the newest checkpoint on disk and the one before it
+  LogPos checkpoint_due;  // once the log is written up to here
   std::uint64_t checkpoint_generation = 0;
 
   Rows rows;  // has its own mutex
@@ -79,7 +80,7 @@ struct Core {
 
   // Something for the background to do that should not wait for its next look. Mutex held.
   [[nodiscard]] bool has_background_work() const {
-    if (needs_segment()) return true;
+    if (needs_segment() || writer.done_pos() >= checkpoint_due) return true;
     if (segments.live.size() < 2) return false;
     const Segment &previous = **(segments.live.end() - 2);
     return previous.run == nullptr && writer.done_pos() >= previous.end();

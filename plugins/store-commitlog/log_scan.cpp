@@ -9,7 +9,7 @@ namespace gantry::commitlog {
 
 namespace {
 // More than the writes in flight can cover in one segment, and a bound for what a start reads behind the end of the log.
-constexpr std::int64_t kLookAhead = 64ll << 20;
+constexpr std::int64_t kLookAhead = 32ll << 20;
 constexpr std::int64_t kLookIntoNext = 1ll << 20;
 }  // namespace
 

@@ -60,6 +60,7 @@ void Pump::wake() {
 }
 
 void Pump::turn(bool reap) {
+  if (engine_ == nullptr) return;  // stopped
   std::array<WriteDone, 2 * kMaxWritesInFlight> done;
   std::array<WriteOp, kMaxWritesInFlight> ops;
   const std::size_t n_done = reap ? engine_->reap(done) : 0;
