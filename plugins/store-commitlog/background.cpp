@@ -12,7 +12,31 @@ constexpr auto kLookEvery = std::chrono::milliseconds(1000);
 constexpr std::int64_t kRetryPrepareMs = 1000;
 }  // namespace
 
-Background::Background(Core &core) : core_(core) {}
+Background::Background(Core &core)
+    : core_(core),
+      flushes_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_flushes_total", "Flushes of log files apart from flushing writes", GANTRY_NO_SHARD)),
+      bad_records_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_bad_records_total", "Records found damaged, or stretches of the log", GANTRY_NO_SHARD)),
+      dropped_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_dropped_segments_total", "Log files dropped by retention", GANTRY_NO_SHARD)),
+      segments_cell_(core.host.cell(GANTRY_METRIC_GAUGE, "store_segments", "Log files in use", GANTRY_NO_SHARD)),
+      disk_bytes_cell_(core.host.cell(GANTRY_METRIC_GAUGE, "store_disk_bytes", "Size of the log files in use and prepared", GANTRY_NO_SHARD)),
+      queues_cell_(core.host.cell(GANTRY_METRIC_GAUGE, "store_queues", "Queues known", GANTRY_NO_SHARD)),
+      rows_cell_(core.host.cell(GANTRY_METRIC_GAUGE, "store_meta_rows", "Meta rows kept", GANTRY_NO_SHARD)) {}
+
+void Background::publish_metrics() {
+  const auto set = [](std::uint64_t *cell, std::uint64_t value) { __atomic_store_n(cell, value, __ATOMIC_RELAXED); };
+  (void)core_.apply_acknowledged_meta(true);
+  set(flushes_cell_, core_.counters.flushes);
+  set(bad_records_cell_, core_.counters.bad_records);
+  set(dropped_cell_, core_.counters.segments_dropped);
+  set(rows_cell_, core_.counters.meta_rows);
+  std::uint64_t bytes = 0;
+  const std::lock_guard lock(core_.mutex);
+  for (const SegmentRef &segment : core_.segments.live) bytes += static_cast<std::uint64_t>(segment->bytes);
+  for (const SegmentRef &segment : core_.segments.ready) bytes += static_cast<std::uint64_t>(segment->bytes);
+  set(segments_cell_, core_.segments.live.size());
+  set(disk_bytes_cell_, bytes);
+  set(queues_cell_, core_.queues.alive());
+}
 
 Background::~Background() { stop(); }
 
@@ -126,6 +150,7 @@ void Background::background_main() {
     free_cold_indexes();
     checkpoint_if_due();
     apply_retention();
+    publish_metrics();
     std::unique_lock lock(wake_mutex_);
     background_wake_.wait_for(lock, kLookEvery, [this] { return stop_ || look_now_; });
     look_now_ = false;

@@ -39,6 +39,7 @@ class Background {
   [[nodiscard]] bool take_snapshot(bool clean, CheckpointSnapshot *out);
   bool checkpoint(bool clean);  // false: not written
   void apply_retention();
+  void publish_metrics();
   [[nodiscard]] SegmentRef oldest_expired(bool *needs_checkpoint);
 
   Core &core_;
@@ -54,6 +55,8 @@ class Background {
   std::int64_t next_seal_ms_ = 0, next_checkpoint_ms_ = 0;
   std::uint64_t last_checkpoint_bytes_ = 0;
   bool force_checkpoint_ = false;
+  std::uint64_t *const flushes_cell_, *const bad_records_cell_, *const dropped_cell_, *const segments_cell_, *const disk_bytes_cell_, *const queues_cell_,
+      *const rows_cell_;
   std::thread flusher_, background_;
 };
 

@@ -4,6 +4,7 @@
 #include "files.hpp"
 #include "io_engine.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -54,7 +55,7 @@ class TwinDisk : public std::enable_shared_from_this<TwinDisk> {
 
   std::function<void()> wake_engine_ = [] {};
   std::mutex mutex_;
-  bool frozen_ = false;
+  std::atomic<bool> frozen_ = false;
   std::uint64_t log_writes_ = 0, reads_ = 0;
   std::map<std::string, std::vector<Unflushed>> unflushed_;  // by path
 };
