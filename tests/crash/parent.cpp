@@ -68,16 +68,16 @@ class Parent {
     // Some rounds die early, many of them while recovering; the others under load, after so many acknowledgements.
     const bool early = below(5) == 0;
     const std::size_t goal = early ? ~std::size_t{0} : 1 + below(2500);
-    const auto limit = Clock::now() + (early ? std::chrono::microseconds(below(60000)) : std::chrono::seconds(20));
+    const auto limit = Clock::now() + (early ? std::chrono::microseconds(below(60000)) : std::chrono::seconds(60));
     bool ok = gather(ends[0], goal, limit);
     if (!early && ok && Clock::now() >= limit) {
-      std::fprintf(stderr, "store-crash: round %lu: too few acknowledgements in 20 s\n", round);
+      std::fprintf(stderr, "store-crash: round %lu: too few acknowledgements in a minute\n", round);
       ok = false;
     }
     if (ok) ::usleep(static_cast<useconds_t>(below(3000)));
     ::kill(child, SIGKILL);
     // What the pipe still holds was acknowledged as well.
-    ok = gather(ends[0], ~std::size_t{0}, Clock::now() + std::chrono::seconds(20)) && ok;
+    ok = gather(ends[0], ~std::size_t{0}, Clock::now() + std::chrono::seconds(60)) && ok;
     ::close(ends[0]);
     int status = 0;
     return ::waitpid(child, &status, 0) == child && ok;

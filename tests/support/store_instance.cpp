@@ -49,14 +49,14 @@ std::size_t CompletionLog::times(std::uint64_t user_data) const {
 }
 
 std::optional<gantry_cqe> CompletionLog::wait_for(std::uint64_t user_data) {
-  (void)host_.wait_until([&] { return times(user_data) > 0; });
+  (void)host_.wait_until([&] { return times(user_data) > 0; }, 60000);
   const std::lock_guard lock(mutex_);
   const auto at = std::find_if(got_.begin(), got_.end(), [&](const gantry_cqe &c) { return c.user_data == user_data; });
   return at != got_.end() ? std::optional(*at) : std::nullopt;
 }
 
 bool CompletionLog::wait_count(std::size_t n) {
-  return host_.wait_until([&] { return count() >= n; });
+  return host_.wait_until([&] { return count() >= n; }, 60000);
 }
 
 // ---- read results
@@ -167,7 +167,7 @@ ReadResult StoreInstance::read(const gantry_read &request, std::int32_t *status,
   std::int32_t code = accepted == 1 ? GANTRY_OK : accepted == 0 ? GANTRY_E_AGAIN : accepted;
   if (code == GANTRY_OK && inline_out == nullptr) {
     const auto cqe = done.wait_for(request.user_data);
-    require(cqe.has_value(), "a read never completed");
+    if (!cqe) require(false, "a read did not complete within a minute" + describe_threads());
     code = cqe->status;
     if (code == GANTRY_OK) inline_out = reinterpret_cast<const gantry_read_result *>(cqe->aux);
   }
@@ -196,7 +196,7 @@ ReadResult StoreInstance::read_at(std::int64_t phys_pos, std::int32_t *status, s
   std::int32_t code = accepted >= 0 ? GANTRY_OK : accepted;
   if (code == GANTRY_OK && inline_out == nullptr) {
     const auto cqe = done.wait_for(7);
-    require(cqe.has_value(), "a read_at never completed");
+    if (!cqe) require(false, "a read_at did not complete within a minute" + describe_threads());
     code = cqe->status;
     if (code == GANTRY_OK) inline_out = reinterpret_cast<const gantry_read_result *>(cqe->aux);
   }

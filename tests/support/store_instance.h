@@ -29,7 +29,7 @@ class CompletionLog {
   [[nodiscard]] gantry_cq id() const { return id_; }
   [[nodiscard]] std::size_t count() const;
   [[nodiscard]] std::vector<gantry_cqe> all() const;  // in order of delivery
-  // The completion of that request once it came (waits up to 20 s); nullopt: none came.
+  // The completion of that request once it came (waits up to a minute); nullopt: none came.
   [[nodiscard]] std::optional<gantry_cqe> wait_for(std::uint64_t user_data);
   // Waits until at least n completions came in all.
   [[nodiscard]] bool wait_count(std::size_t n);

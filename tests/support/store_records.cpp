@@ -112,8 +112,10 @@ void append_all(StoreInstance &store, std::vector<Message> &messages, std::size_
     }
     return next == messages.size();
   }, 60000);
-  require(accepted_all, "append answered AGAIN for a minute");
-  require(host.wait_until([&] { return done.count() >= messages.size(); }, 60000), "appends did not complete within a minute");
+  if (!accepted_all) require(false, "append answered AGAIN for a minute" + describe_threads());
+  if (!host.wait_until([&] { return done.count() >= messages.size(); }, 60000)) {
+    require(false, "appends did not complete within a minute" + describe_threads());
+  }
   for (const gantry_cqe &cqe : done.all()) {
     require(cqe.status == GANTRY_OK, "an append failed: status " + std::to_string(cqe.status));
     require(cqe.user_data < messages.size(), "a completion carries a strange user_data");

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 namespace gantry::test {
@@ -35,6 +37,21 @@ bool poll_until(const std::function<bool()> &done, int timeout_ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
+}
+
+std::string describe_threads() {
+  const auto text_of_file = [](const std::filesystem::path &path) {
+    std::ifstream in(path);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  std::string out;
+  std::error_code ignored;
+  for (const auto &task : std::filesystem::directory_iterator("/proc/self/task", ignored)) {
+    const std::string stat = text_of_file(task.path() / "stat");
+    const auto state = stat.rfind(") ");
+    out += "\n  " + stat.substr(0, state == std::string::npos ? 0 : state + 3) + " in " + text_of_file(task.path() / "wchan");
+  }
+  return out;
 }
 
 void require(bool cond, const char *text) {

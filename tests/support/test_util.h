@@ -28,6 +28,10 @@ class TempDir {
 // Asks `done` until it says true (returns true) or timeout_ms have passed (returns its last answer). Sleeps 1 ms between.
 [[nodiscard]] bool poll_until(const std::function<bool()> &done, int timeout_ms = 10000);
 
+// One line per thread of this process: name, state, kernel function it sleeps in. For the message of a wait that took too long:
+// it tells a plugin that waits for ever from a machine that is too slow.
+[[nodiscard]] std::string describe_threads();
+
 // Prints `text` and aborts unless `cond` holds. For rules of the host's interface that a plugin or a test broke.
 void require(bool cond, const char *text);
 void require(bool cond, const std::string &text);
