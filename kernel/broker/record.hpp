@@ -35,9 +35,20 @@ struct HostAddress {
 
 struct RecordHeader {
   std::uint32_t total_bytes, body_crc, queue_no, flag, sys_flags, reconsume_times, body_bytes;
-  std::int64_t born_ms, store_ms;
+  std::int64_t born_ms, store_ms, prepared_pos;
   HostAddress born, store;
 };
+
+// A stored record taken apart. Views go into the record.
+struct StoredMessage {
+  std::int64_t queue_off = 0, phys_pos = 0, born_ms = 0, store_ms = 0, prepared_pos = 0;
+  std::uint32_t total_bytes = 0, body_crc = 0, queue_no = 0, flag = 0, sys_flags = 0, reconsume_times = 0;
+  std::uint32_t body_at = 0;  // offset of the body in the record
+  HostAddress born, store;
+  std::string_view body, topic, props;
+};
+// False: the bytes are no whole record of version 1.
+[[nodiscard]] bool parse_record(std::string_view record, StoredMessage *out);
 
 struct EncodedHeader {
   std::uint32_t bytes;
@@ -81,7 +92,7 @@ inline EncodedHeader encode_header(const RecordHeader &h, std::uint8_t *out) {
   put64(static_cast<std::uint64_t>(h.store_ms));
   put_host(h.store);
   put32(h.reconsume_times);
-  put64(0);  // prepared transaction offset
+  put64(static_cast<std::uint64_t>(h.prepared_pos));
   put32(h.body_bytes);
   return {static_cast<std::uint32_t>(p - out), store_ms_at};
 }

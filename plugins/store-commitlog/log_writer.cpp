@@ -40,6 +40,7 @@ void LogWriter::start(LogPos pos, std::uint64_t epoch, std::uint32_t default_dur
 }
 
 std::int32_t LogWriter::check(const gantry_append &r) const {
+  if (r.base_bytes != 0) return GANTRY_E_UNSUPPORTED;
   if (r.n_spans == 0 || r.n_links == 0 || r.n_links > kMaxLinks || r.n_keys > kMaxKeys || r.flags != 0 ||
       r.durability > GANTRY_DURABILITY_DURABLE) {
     return GANTRY_E_INVALID;

@@ -139,6 +139,7 @@ std::int32_t MemoryStore::check_level(std::uint32_t durability) const {
 }
 
 std::int32_t MemoryStore::check(const gantry_append &request) {
+  if (request.base_bytes != 0) return GANTRY_E_UNSUPPORTED;
   std::uint64_t sum = 0;
   for (std::uint32_t i = 0; i < request.n_spans; ++i) sum += request.spans[i].n;
   if (sum == 0 || sum != request.bytes || request.n_links == 0 || request.flags != 0) return GANTRY_E_INVALID;

@@ -46,10 +46,16 @@ typedef struct gantry_append {
   uint16_t pad;
   uint32_t durability;           /* GANTRY_DURABILITY_* */
   uint32_t flags;                /* 0 */
-  uint64_t reserved[6];          /* 0 */
+  /* A body that is stored already: base_bytes bytes at base_skip of the record at log position base_pos stand between spans 0 and 1 of
+   * this record, without being written again. `bytes` counts them. base_bytes 0 = none. The store keeps them for as long as it keeps this
+   * record; the base may itself have a base. Reads give the whole record. */
+  int64_t base_pos;
+  uint32_t base_skip, base_bytes;
+  uint64_t reserved[4];          /* 0 */
 } gantry_append;
 
-#define GANTRY_READ_ANY_TAG 1u /* ignore `tags` */
+#define GANTRY_READ_ANY_TAG 1u    /* ignore `tags` */
+#define GANTRY_READ_INDEX_ONLY 2u /* records without bytes (bytes.n = 0), from the index alone: offset, position, tag, store time. max_bytes is ignored */
 typedef struct gantry_read {
   uint64_t user_data;
   gantry_queue queue;
@@ -81,6 +87,15 @@ typedef struct gantry_read_result {
   int64_t next_off, min_off, max_off; /* next_off: after the last entry scanned, matching or not */
   uint32_t stop, flags;
 } gantry_read_result;
+
+typedef struct gantry_key_query { /* newest first */
+  uint64_t user_data;
+  uint64_t hash;              /* one of the key_hashes of the records sought */
+  int64_t begin_ms, end_ms;   /* store time, both included */
+  int64_t before_pos;         /* only records before this log position; INT64_MAX = from the end of the log */
+  uint32_t max_records, flags; /* 1..1024; 0 */
+  uint64_t reserved[2];       /* 0 */
+} gantry_key_query;
 
 typedef struct gantry_queue_stat {
   int64_t min_off, max_off; /* readable records are min_off <= o < max_off */
@@ -130,7 +145,8 @@ typedef struct gantry_store_v1 {
    * [thread: shard or control] [blocking: never] [owns: copies topic] [phase: started] */
   int32_t (*queue_open)(void *self, gantry_str topic, uint32_t queue_no, uint32_t kind, gantry_queue *out) GANTRY_NOEXCEPT;
   /* Copies the records into the log. Completion: result = log position, aux = queue offset of link 0.
-   * Inline: AGAIN (buffers full: retry after the next completion), NOT_WRITABLE, NO_SPACE, INVALID. Completion: OK, IO, NO_SPACE, NOT_WRITABLE, CANCELLED.
+   * Inline: AGAIN (buffers full: retry after the next completion), NOT_WRITABLE, NO_SPACE, INVALID; with a base also UNSUPPORTED, NOT_FOUND and STALE
+   * (it is too old to be referred to): append the whole record instead. Completion: OK, IO, NO_SPACE, NOT_WRITABLE, CANCELLED.
    * [thread: shard] [blocking: never] [owns: borrowed during the call] [phase: started] */
   int32_t (*append)(void *self, uint32_t shard, const gantry_append *reqs, uint32_t n, gantry_cq cq) GANTRY_NOEXCEPT;
   /* Request i is answered inline (inline_out[i] set, no completion) when its data is at hand, else inline_out[i] is NULL and a completion
@@ -152,6 +168,13 @@ typedef struct gantry_store_v1 {
   int32_t (*sync)(void *self, uint32_t shard, uint64_t user_data, gantry_cq cq) GANTRY_NOEXCEPT;
   /* Forgets the queue and its records become garbage; the handle is dead. [thread: shard or control] [blocking: never] [owns: nothing] [phase: started] */
   int32_t (*queue_drop)(void *self, gantry_queue queue) GANTRY_NOEXCEPT;
+  /* Records by key, newest first. Completion: aux = gantry_read_result; queue_off and tag of its records are -1 and 0, next_off is the before_pos to go
+   * on with, or -1 when nothing older can match. Different keys may have one hash: look at the record. IO, CANCELLED. Inline: OK, INVALID, UNSUPPORTED.
+   * [thread: shard] [blocking: never] [owns: caller releases result->owner] [phase: started] */
+  int32_t (*query_key)(void *self, uint32_t shard, const gantry_key_query *query, gantry_cq cq) GANTRY_NOEXCEPT;
+  /* Retention leaves alone what lies at or after this log position, until told otherwise; INT64_MAX = nothing is held. After open nothing is held.
+   * [thread: any] [blocking: never] [owns: nothing] [phase: created] */
+  void (*retain_from)(void *self, int64_t phys_pos) GANTRY_NOEXCEPT;
   /* [thread: any] [blocking: never] [owns: caller] [phase: started] */
   void (*stats)(void *self, gantry_store_stats *out) GANTRY_NOEXCEPT;
 } gantry_store_v1;
@@ -159,6 +182,7 @@ typedef struct gantry_store_v1 {
 GANTRY_STATIC_ASSERT(sizeof(gantry_link) == 16, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_append) == 128, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_read) == 64, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_key_query) == 64, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_record) == 56, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_read_result) == 56, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_queue_stat) == 32, "layout");
