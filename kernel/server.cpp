@@ -30,7 +30,7 @@ io::TlsMode tls_mode(config::TlsMode mode) {
   return io::TlsMode::kOff;
 }
 
-broker::BrokerOptions broker_options(const config::Document &document) {
+Result<broker::BrokerOptions> broker_options(const config::Document &document) {
   const config::BrokerSettings &settings = document.broker();
   broker::BrokerOptions options;
   options.cluster = settings.cluster;
@@ -41,6 +41,9 @@ broker::BrokerOptions broker_options(const config::Document &document) {
   options.default_topic_queues = settings.default_topic_queues;
   options.max_message_bytes = settings.max_message_bytes;
   options.default_durability = document.store().ack;
+  auto levels = broker::DelayLevels::parse(settings.delay_levels);
+  if (!levels) return std::move(levels.error()).in("[broker] delay_levels");
+  options.delay_levels = std::move(*levels);
   return options;
 }
 
@@ -128,11 +131,15 @@ Result<void> Server::make_store_and_broker() {
   broker_host_.tables = &tables_;
   broker_host_.io = io_.get();
   const broker::StorePort port{&store_->table<gantry_store_v1>(), store_->self()};
-  broker_ = std::make_unique<broker::Broker>(broker_options(document_), &broker_host_.abi, port, static_cast<broker::EventSink &>(*this));
+  auto options = broker_options(document_);
+  if (!options) return std::move(options.error());
+  broker_ = std::make_unique<broker::Broker>(std::move(*options), &broker_host_.abi, port, static_cast<broker::EventSink &>(*this));
   broker::Broker::add_services(tables_);
   GANTRY_TRY(broker_->open(document_.broker().data_dir));
   GANTRY_TRY(store_->start());
   broker_->start(io_->shard_count());
+  delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay());
+  delayed_->start();
   return {};
 }
 
@@ -182,11 +189,13 @@ void Server::stop() {
       auto answered = std::make_shared<std::promise<void>>();
       struct Job {
         broker::Broker *broker;
+        semantics::DelayedDelivery *delayed;
         std::shared_ptr<std::promise<void>> answered;
       };
-      auto job = std::make_unique<Job>(Job{broker_.get(), answered});
+      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), answered});
       const auto run = [](void *arg) noexcept {
         const std::unique_ptr<Job> owned(static_cast<Job *>(arg));
+        if (owned->delayed != nullptr) owned->delayed->drain();
         owned->broker->drain();
         owned->answered->set_value();
       };
@@ -202,8 +211,10 @@ void Server::stop() {
   // Plugins stop while the shards still turn: a store reaps its last writes there.
   instances_.stop_all();
   if (io_ != nullptr) io_->stop();
+  if (delayed_ != nullptr) delayed_->stop();
   if (broker_ != nullptr) broker_->stop();
   instances_.destroy_all();
+  delayed_.reset();
   broker_.reset();
   io_.reset();
 }

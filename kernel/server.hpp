@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/broker/broker.hpp"
+#include "kernel/semantics/delayed_delivery.hpp"
 #include "kernel/config/document.hpp"
 #include "kernel/io/shard_set.hpp"
 #include "kernel/plugin/instance.hpp"
@@ -80,6 +81,7 @@ class Server : private broker::EventSink {
   plugin::Instance *store_ = nullptr;
   plugin::InstanceSet instances_;
   std::unique_ptr<broker::Broker> broker_;
+  std::unique_ptr<semantics::DelayedDelivery> delayed_;
   std::vector<Protocol> protocols_;
   std::vector<Used> used_;
   bool stopped_ = true;

@@ -20,7 +20,7 @@ ALLOWED = {
     "kernel/broker": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config"},
     "kernel/semantics": {"sdk", "kernel/base", "kernel/broker"},
     "kernel/cli": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config", "kernel/broker"},
-    "kernel/main.cpp": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config", "kernel/broker", "kernel/cli"},
+    "kernel/main.cpp": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config", "kernel/broker", "kernel/semantics", "kernel/cli"},
     "plugins": {"sdk"},
 }
 

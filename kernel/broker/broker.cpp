@@ -15,7 +15,7 @@ constexpr std::int64_t kExpirePeriodMs = 10'000;  // RocketMQ's scan period for 
 }  // namespace
 
 Broker::Broker(BrokerOptions options, const gantry_host *host, StorePort store, EventSink &events)
-    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, fetcher_) {}
+    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, *this, fetcher_), relay_(core_, fetcher_), redelivery_(core_, *this, relay_) {}
 
 Result<void> Broker::open(const std::string &data_dir) {
   const gantry_store_open args{sizeof args, 0, str(data_dir), core_.options.default_durability, 0};
@@ -89,7 +89,11 @@ void Broker::add_builtin_topics() {
   add("SELF_TEST_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
   add("BenchmarkTest", 1024, kReadWrite);
   add("OFFSET_MOVED_EVENT", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
-  add("SCHEDULE_TOPIC_XXXX", 18, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  const std::uint32_t levels = core_.options.delay_levels.count();
+  add(kScheduleTopic, levels, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add(kScheduleOpTopic, levels, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  core_.schedule_topic = core_.topics.find(kScheduleTopic);
+  core_.schedule_op_topic = core_.topics.find(kScheduleOpTopic);
   add("RMQ_SYS_TRACE_TOPIC", 1, kReadWrite);
   add("RMQ_SYS_TRANS_HALF_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
   add("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
@@ -101,6 +105,8 @@ void Broker::add_builtin_topics() {
 void Broker::start(std::uint32_t shard_count) {
   fetcher_.start(shard_count);
   producer_.start(shard_count);
+  relay_.start(shard_count);
+  redelivery_.start(shard_count);
   const auto tick = [](void *self) noexcept { static_cast<Broker *>(self)->housekeeping(); };
   (void)core_.exec->timer_arm(core_.host, 0, kHousekeepingMs, tick, this);
 }
@@ -159,6 +165,8 @@ void Broker::drain() {
 }
 
 void Broker::stop() {
+  redelivery_.stop();
+  relay_.stop();
   producer_.stop();
   fetcher_.stop();
 }

@@ -5,6 +5,8 @@
 #include "kernel/broker/core.hpp"
 #include "kernel/broker/fetcher.hpp"
 #include "kernel/broker/producer.hpp"
+#include "kernel/broker/redelivery.hpp"
+#include "kernel/broker/relay.hpp"
 
 #include <optional>
 
@@ -53,6 +55,8 @@ class Broker {
 
   [[nodiscard]] Producer &producer() { return producer_; }
   [[nodiscard]] Fetcher &fetcher() { return fetcher_; }
+  [[nodiscard]] Relay &relay() { return relay_; }
+  [[nodiscard]] Redelivery &redelivery() { return redelivery_; }
   [[nodiscard]] Core &core() { return core_; }
 
  private:
@@ -72,6 +76,8 @@ class Broker {
   Core core_;
   Fetcher fetcher_;
   Producer producer_;
+  Relay relay_;
+  Redelivery redelivery_;
   std::string restore_problem_;  // first row that could not be understood, while open runs
   std::int64_t last_expire_ms_ = 0;
   bool draining_ = false;

@@ -4,6 +4,7 @@
 // taken once per batch of requests, never per message, and never held across record building or store.append.
 #pragma once
 
+#include "kernel/broker/delay_levels.hpp"
 #include "kernel/broker/groups.hpp"
 #include "kernel/broker/locks.hpp"
 #include "kernel/broker/offsets.hpp"
@@ -28,6 +29,7 @@ struct BrokerOptions {
   std::uint32_t default_topic_queues = 8;
   std::uint32_t max_message_bytes = 4u << 20;
   std::uint32_t default_durability = GANTRY_DURABILITY_DURABLE;
+  DelayLevels delay_levels = *DelayLevels::parse(kDefaultDelayLevels);
 };
 
 // The store plugin's instance.
@@ -85,6 +87,10 @@ struct Core {
   Sessions sessions;
   Locks locks;
   gantry_topics_version version{};
+  // Set while opening. Delayed messages wait in queue level - 1 of the first; a record in the same queue of the second says by its tag
+  // which of them, by queue offset, was delivered with that record.
+  Topic *schedule_topic = nullptr;
+  Topic *schedule_op_topic = nullptr;
 };
 
 }  // namespace gantry::broker

@@ -17,6 +17,7 @@ struct Group {
   bool consume_enabled = true;
   bool broadcast_enabled = true;
   std::uint32_t retry_queues = 1;
+  std::uint32_t retry_max_times = 16;  // deliveries after the first, before a message becomes a dead letter
 };
 
 // Guarded by the broker's mutex.

@@ -1,18 +1,25 @@
 #include "kernel/broker/producer.hpp"
 
 #include "kernel/base/crc32.hpp"
+#include "kernel/broker/broker.hpp"
 #include "kernel/broker/fetcher.hpp"
 #include "kernel/broker/java_hash.hpp"
+#include "kernel/broker/names.hpp"
 #include "kernel/broker/properties.hpp"
 
 #include <gantry++/str.hpp>
+
+#include <charconv>
 
 namespace gantry::broker {
 
 namespace {
 
+// REAL_TOPIC and REAL_QID with their separators.
+constexpr std::size_t kHeldPropsBytes = kMaxTopicBytes + 40;
+
 // Per record in the scratch: fixed header with two IPv6 hosts, topicLength, topic, propertiesLength and the CLUSTER property.
-constexpr std::size_t kScratchPerRecord = kFixedBytesIpv4 + 2 * kIpv6ExtraBytes + 1 + kMaxTopicBytes + 2 + 300;
+constexpr std::size_t kScratchPerRecord = kFixedBytesIpv4 + 2 * kIpv6ExtraBytes + 1 + kMaxTopicBytes + 2 + 300 + kHeldPropsBytes;
 
 HostAddress born_host(const gantry_produce &req) {
   HostAddress host;
@@ -117,23 +124,32 @@ void Producer::admit_one(const gantry_produce &req, Admitted &out) {
 
 void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted, std::int64_t now_ms, Built &built, gantry_append &append, std::uint8_t *&scratch) {
   const PropertyScan props = scan_properties(view(req.props));
-  const std::string &tail = admitted.topic->tail_prefix;
-  const std::size_t name_bytes = admitted.topic->name.size();
-  const std::size_t cluster_bytes = tail.size() - 1 - name_bytes - 2;
-  const std::size_t props_bytes = cluster_bytes + props.before_wait.size() + props.after_wait.size();
-  const bool transaction = props.transaction || (req.sys_flags & kSysFlagTransactionMask) != 0;
-  if (props_bytes > kMaxPropertiesBytes || props.delayed || transaction) {
-    admitted.status = props_bytes > kMaxPropertiesBytes ? GANTRY_E_LIMIT : GANTRY_E_UNSUPPORTED;
-    admitted.subject = GANTRY_SUBJECT_PROPERTIES;
-    return;
+  const auto refuse = [&admitted](std::int32_t status, std::uint32_t subject) {
+    admitted.status = status;
+    admitted.subject = subject;
+  };
+  if (props.transaction || (req.sys_flags & kSysFlagTransactionMask) != 0) return refuse(GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
+  Place place{admitted.topic, admitted.store_queue, admitted.queue_no, props.tags.empty() ? 0 : java_hash(props.tags), {}};
+  if (req.reconsume_times != 0 && is_dead_letter(req, *admitted.topic)) {
+    if (const std::int32_t status = bury(admitted, place); status != GANTRY_OK) return refuse(status, GANTRY_SUBJECT_STORE);
+  } else if (!props.delay.empty()) {
+    if (const std::int32_t status = hold_back(props.delay, now_ms, admitted, place); status != GANTRY_OK)
+      return refuse(status, status == GANTRY_E_INVALID ? GANTRY_SUBJECT_PROPERTIES : GANTRY_SUBJECT_STORE);
+  } else if (props.timer) {
+    return refuse(GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
   }
+  const std::string &tail = place.topic->tail_prefix;
+  const std::size_t name_bytes = place.topic->name.size();
+  const std::size_t cluster_bytes = tail.size() - 1 - name_bytes - 2;
+  const std::size_t props_bytes = cluster_bytes + place.props.size() + props.before_wait.size() + props.after_wait.size();
+  if (props_bytes > kMaxPropertiesBytes) return refuse(GANTRY_E_LIMIT, GANTRY_SUBJECT_PROPERTIES);
 
   RecordHeader header{};
   header.born = born_host(req);
   header.store = core_.store_host;
   header.total_bytes = static_cast<std::uint32_t>(fixed_bytes(header.born, header.store) + req.body.n + 1 + name_bytes + 2 + props_bytes);
   header.body_crc = crc32_ieee(req.body.p, req.body.n) & 0x7FFFFFFFu;
-  header.queue_no = admitted.queue_no;
+  header.queue_no = place.queue_no;
   header.flag = req.msg_flag;
   header.sys_flags = req.sys_flags;
   header.reconsume_times = req.reconsume_times;
@@ -147,12 +163,13 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
   std::memcpy(scratch, tail.data(), tail.size());
   store_be16(scratch + 1 + name_bytes, static_cast<std::uint16_t>(props_bytes));
   built.spans[1] = span(req.body.p, req.body.n);
-  built.spans[2] = span(scratch, tail.size());
+  std::memcpy(scratch + tail.size(), place.props.data(), place.props.size());
+  built.spans[2] = span(scratch, tail.size() + place.props.size());
   built.spans[3] = span(props.before_wait);
   built.spans[4] = span(props.after_wait);
-  scratch += tail.size();
+  scratch += tail.size() + place.props.size();
 
-  built.link = gantry_link{admitted.store_queue, props.tags.empty() ? 0 : java_hash(props.tags)};
+  built.link = gantry_link{place.store_queue, place.tag};
   append = gantry_append{};
   append.spans = built.spans;
   append.links = &built.link;
@@ -164,6 +181,47 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
   append.fix_phys_off = kPhysicalOffsetAt;
   append.fix_store_ms = encoded.store_ms_at;
   append.durability = req.durability;
+}
+
+// Consumers send to their %RETRY% topic themselves when they cannot give a message back, and orderly ones at their last attempt.
+bool Producer::is_dead_letter(const gantry_produce &req, const Topic &topic) {
+  const std::string_view name = topic.name;
+  if (!name.starts_with(kRetryPrefix)) return false;
+  if (req.max_reconsume_times >= 0) return req.reconsume_times >= static_cast<std::uint32_t>(req.max_reconsume_times);
+  const std::lock_guard lock(core_.mutex);
+  const Group *group = core_.groups.find(name.substr(kRetryPrefix.size()));
+  return group != nullptr && req.reconsume_times >= group->retry_max_times;
+}
+
+std::int32_t Producer::bury(Admitted &admitted, Place &place) {
+  gantry_topic_info info{};
+  gantry_error err{};
+  std::int32_t status = broker_.topic_ensure(std::string(kDlqPrefix) + admitted.topic->name.substr(kRetryPrefix.size()), kDefaultTopic, 1, 0, &info, &err);
+  if (status != GANTRY_OK) return status;
+  const std::lock_guard lock(core_.mutex);
+  place.topic = core_.topics.by_handle(info.topic);
+  place.queue_no = admitted.queue_no = 0;
+  place.store_queue = core_.open_queue(*place.topic, 0, &status);
+  admitted.queue = &place.topic->queues[0];
+  return status;
+}
+
+// A delayed message waits in the queue of its level, under its due time; the sender is told of the queue it asked for.
+std::int32_t Producer::hold_back(std::string_view delay, std::int64_t now_ms, Admitted &admitted, Place &place) {
+  std::int64_t level = 0;
+  const auto [end, error] = std::from_chars(delay.data(), delay.data() + delay.size(), level);
+  if (error != std::errc() || end != delay.data() + delay.size()) return GANTRY_E_INVALID;
+  if (level <= 0) return GANTRY_OK;
+  const DelayLevels &levels = core_.options.delay_levels;
+  place.queue_no = levels.clamp(level) - 1;
+  place.tag = now_ms + levels.delay_ms(place.queue_no + 1);
+  place.props = "REAL_TOPIC\1" + place.topic->name + "\2REAL_QID\1" + std::to_string(admitted.queue_no) + "\2";
+  place.topic = core_.schedule_topic;
+  std::int32_t status = GANTRY_OK;
+  const std::lock_guard lock(core_.mutex);
+  place.store_queue = core_.open_queue(*place.topic, place.queue_no, &status);
+  admitted.queue = &place.topic->queues[place.queue_no];
+  return status;
 }
 
 std::uint32_t Producer::take_slot(Shard &shard) {

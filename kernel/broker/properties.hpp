@@ -11,7 +11,8 @@ struct PropertyScan {
   std::string_view tags;
   // The property string without WAIT, which RocketMQ does not store: what comes before it and what comes after.
   std::string_view before_wait, after_wait;
-  bool delayed = false;      // DELAY above 0, or one of the timer properties
+  std::string_view delay;    // DELAY unless "0": a level
+  bool timer = false;        // one of the timer properties
   bool transaction = false;  // TRAN_MSG = true
 };
 
@@ -23,13 +24,13 @@ inline void note_property(PropertyScan &scan, std::string_view key, std::string_
       if (key == "TAGS") scan.tags = value;
       break;
     case 5:
-      if (key == "DELAY" && !value.empty() && value != "0") scan.delayed = true;
+      if (key == "DELAY" && value != "0") scan.delay = value;
       break;
     case 8:
       if (key == "TRAN_MSG") scan.transaction = value == "true";
       break;
     default:
-      if (key == "TIMER_DELAY_SEC" || key == "TIMER_DELAY_MS" || key == "TIMER_DELIVER_MS") scan.delayed = true;
+      if (key == "TIMER_DELAY_SEC" || key == "TIMER_DELAY_MS" || key == "TIMER_DELIVER_MS") scan.timer = true;
   }
 }
 

@@ -63,6 +63,7 @@ const gantry_broker_v1 kBrokerTable = {
           of(host).queue_unlock(view(group), view(client_id), items, n);
           return GANTRY_OK;
         },
+    .send_back = [](const gantry_host *host, const gantry_send_back *req, gantry_cq cq) noexcept { return of(host).redelivery().send_back(*req, cq); },
 };
 
 const gantry_session_v1 kSessionTable = {

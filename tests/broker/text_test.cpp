@@ -38,8 +38,8 @@ TEST(Properties, FindsWhatTheBrokerNeeds) {
   EXPECT_EQ(scan.tags, "T");
   EXPECT_EQ(scan.before_wait, "A\x01" "1\x02");
   EXPECT_EQ(scan.after_wait, "TAGS\x01T\x02");
-  EXPECT_FALSE(scan.delayed);
-  EXPECT_TRUE(scan_properties("DELAY\x01" "1").delayed);
+  EXPECT_EQ(scan.delay, "");
+  EXPECT_EQ(scan_properties("DELAY\x01" "1").delay, "1");
   EXPECT_TRUE(scan_properties("TRAN_MSG\x01true\x02").transaction);
   EXPECT_TRUE(scan_properties("\x02\x02junk\x02=\x01\x02").tags.empty());
   EXPECT_EQ(scan_properties("").before_wait, "");

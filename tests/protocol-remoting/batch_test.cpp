@@ -50,9 +50,9 @@ TEST(Properties, FactsOfAMessage) {
   EXPECT_FALSE(plain.only_wait);
   EXPECT_TRUE(scan_properties("TRAN_MSG\1true\2").transaction);
   EXPECT_TRUE(scan_properties("A\1B\2DELAY\1" "3").delayed);
-  EXPECT_TRUE(scan_properties("TIMER_DELAY_SEC\1" "3").delayed);
-  EXPECT_TRUE(scan_properties("TIMER_DELAY_MS\1" "3").delayed);
-  EXPECT_TRUE(scan_properties("TIMER_DELIVER_MS\1" "3").delayed);
+  EXPECT_TRUE(scan_properties("TIMER_DELAY_SEC\1" "3").timer);
+  EXPECT_TRUE(scan_properties("TIMER_DELAY_MS\1" "3").timer);
+  EXPECT_TRUE(scan_properties("TIMER_DELIVER_MS\1" "3").timer);
   EXPECT_FALSE(scan_properties("XDELAY\1" "3\2" "DELAYX\1" "3").delayed);
   EXPECT_FALSE(scan_properties("WAIT\1false").wait_stored);
 }

@@ -103,6 +103,10 @@ void FakeBroker::complete(const Asked &asked, std::int32_t status, std::int64_t 
   push(asked.cq, gantry_cqe{asked.user_data, result, 0, status, 0});
 }
 
+void FakeBroker::complete(const GivenBack &given, std::int32_t status, std::uint32_t subject) {
+  push(given.cq, gantry_cqe{given.req.user_data, 0, 0, status, subject});
+}
+
 void FakeBroker::complete_view(const Asked &asked, const std::string &record) {
   push(asked.cq, gantry_cqe{asked.user_data, 0, make_result(GANTRY_FETCH_FOUND, {record}, 0, 0, 0, false), GANTRY_OK, 0});
 }

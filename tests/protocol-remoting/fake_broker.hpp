@@ -60,6 +60,11 @@ class FakeBroker {
     std::int64_t value;  // time or position
   };
 
+  struct GivenBack {
+    gantry_send_back req;
+    gantry_cq cq;
+  };
+
   // ---- what the test sets
   std::map<std::string, Topic> topics;
   std::map<std::string, std::map<std::uint32_t, gantry_queue_stat>> stats;
@@ -73,6 +78,7 @@ class FakeBroker {
   // ---- what it was asked
   std::vector<Produced> produced;
   std::vector<Fetched> fetched;
+  std::vector<GivenBack> given_back;
   std::uint32_t produce_calls = 0, fetch_calls = 0, topic_finds = 0;
   std::vector<Heartbeat> heartbeats;
   std::vector<Commit> commits;
@@ -89,6 +95,7 @@ class FakeBroker {
                       std::int64_t max, bool adjacent = false);
   void fail_fetch(std::size_t i, std::int32_t status, std::uint32_t subject);
   void complete(const Asked &asked, std::int32_t status, std::int64_t result);
+  void complete(const GivenBack &given, std::int32_t status, std::uint32_t subject);
   void complete_view(const Asked &asked, const std::string &record);
   [[nodiscard]] int results_alive() const { return results_alive_; }
 

@@ -34,7 +34,7 @@ PropertyFacts scan_properties(std::string_view text) {
       facts.delayed = parse_number(value, level) && level > 0;
     } else if (key.front() == 'T') {
       if (is(key, "TRAN_MSG")) facts.transaction = parse_bool(value);
-      else if (is(key, "TIMER_DELAY_SEC") || is(key, "TIMER_DELAY_MS") || is(key, "TIMER_DELIVER_MS")) facts.delayed = true;
+      else if (is(key, "TIMER_DELAY_SEC") || is(key, "TIMER_DELAY_MS") || is(key, "TIMER_DELIVER_MS")) facts.timer = true;
     }
   }
   return facts;

@@ -23,7 +23,8 @@ class PropertyReader {
 // What a broker must know of a message before storing it.
 struct PropertyFacts {
   bool transaction = false;    // TRAN_MSG=true
-  bool delayed = false;        // DELAY above 0, or one of 5.x' timer properties
+  bool delayed = false;        // DELAY above 0
+  bool timer = false;          // one of 5.x' timer properties
   bool wait_stored = true;     // WAIT, which says whether the sender waits for flush and replica
   bool only_wait = true;       // nothing but WAIT in it
 };

@@ -23,6 +23,8 @@ constexpr const char *kWrong[] = {
     "field flag is missing or no int32",
     "field properties is damaged",
     "field reconsumeTimes is no int32",
+    "",
+    "field maxReconsumeTimes is no int32",
 };
 
 char letter_of(std::string_view name) {
@@ -33,7 +35,7 @@ char letter_of(std::string_view name) {
   static constexpr Row kRows[] = {
       {"topic", 'b'},        {"queueId", 'e'},       {"sysFlag", 'f'},        {"bornTimestamp", 'g'},         {"flag", 'h'},
       {"properties", 'i'},   {"producerGroup", 'a'}, {"defaultTopic", 'c'},   {"defaultTopicQueueNums", 'd'}, {"reconsumeTimes", 'j'},
-      {"unitMode", 'k'},     {"batch", 'm'},
+      {"unitMode", 'k'},     {"maxReconsumeTimes", 'l'}, {"batch", 'm'},
   };
   for (const Row &row : kRows)
     if (row.name == name) return row.letter;
@@ -54,6 +56,8 @@ const char *convert(const std::string_view *letters, std::uint32_t set, SendHead
   out.properties = (set & bit('i')) != 0 ? at('i') : std::string_view();
   out.reconsume_times = 0;
   if ((set & bit('j')) != 0 && !parse_number(at('j'), out.reconsume_times)) return kWrong['j' - 'a'];
+  out.max_reconsume_times = -1;
+  if ((set & bit('l')) != 0 && !parse_number(at('l'), out.max_reconsume_times)) return kWrong['l' - 'a'];
   out.unit_mode = (set & bit('k')) != 0 && parse_bool(at('k'));
   out.batch = (set & bit('m')) != 0 && parse_bool(at('m'));
   return nullptr;

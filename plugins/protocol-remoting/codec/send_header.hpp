@@ -17,6 +17,7 @@ struct SendHeader {  // texts are views with the header's lifetime
   std::int32_t sys_flag = 0;
   std::int32_t flag = 0;  // the user's
   std::int32_t reconsume_times = 0;
+  std::int32_t max_reconsume_times = -1;  // < 0: not given
   bool unit_mode = false;
   bool batch = false;  // the body holds several messages; always true for SEND_BATCH_MESSAGE
 };

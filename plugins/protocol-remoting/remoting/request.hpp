@@ -14,6 +14,9 @@
 
 namespace gantry::remoting {
 
+// Older clients send the field maxReconsumeTimes with no meaning (3.4.9 is the first that means it).
+inline constexpr std::int32_t kVersionWithRetryLimit = 121;
+
 struct Request {
   Connection &conn;
   const Header &header;

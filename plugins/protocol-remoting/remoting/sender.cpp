@@ -34,15 +34,16 @@ Step Sender::take(const Request &request, std::uint32_t &again_at) {
     verdict = {kNoPermission, "transactional messages are not supported by this broker yet; the message was not stored"};
     return refuse(request, verdict, again_at);
   }
-  if (facts.delayed) {
-    verdict = {kMessageIllegal, "delayed messages are not supported by this broker yet; the message was not stored"};
+  if (facts.timer && !facts.delayed) {
+    verdict = {kMessageIllegal, "messages with a due time are not supported by this broker yet, use a delay level; the message was not stored"};
     return refuse(request, verdict, again_at);
   }
   const CachedTopic *topic = admit(request, send, verdict);
   if (topic == nullptr) return refuse(request, verdict, again_at);
   if (request.conn.outstanding >= kMaxOutstanding) return refuse(request, {kSystemBusy, std::string(kBusy)}, again_at);
   if (send.batch) {
-    if (!check_batch(request, send, verdict)) return refuse(request, verdict, again_at);
+    if (facts.delayed) verdict = {kMessageIllegal, "a batch cannot have delayed messages; no message was stored"};
+    if (facts.delayed || !check_batch(request, send, verdict)) return refuse(request, verdict, again_at);
     return take_batch(request, send, *topic, facts.wait_stored, !facts.only_wait, again_at);
   }
 
@@ -69,8 +70,11 @@ const CachedTopic *Sender::admit(const Request &request, const SendHeader &send,
     return nullptr;
   };
   const CachedTopic *topic = find_topic(ctx_, request.conn, send.topic);
-  if (send.topic.starts_with(kRetryPrefix))
-    return refuse(kMessageIllegal, "retry of messages (" + quoted_topic(send.topic) + ") is not supported by this broker yet; the message was not stored");
+  if (send.topic.starts_with(kRetryPrefix)) {
+    const std::string_view group = send.topic.substr(kRetryPrefix.size());
+    if (ctx_.services.broker->group_find(ctx_.services.host, str(group), 1) == 0)
+      return refuse(kSubscriptionGroupNotExist, "subscription group not exist, " + shown(group));
+  }
   if (topic == nullptr) {
     topic = ensure_topic(request, send, verdict);
     if (topic == nullptr) return nullptr;
@@ -122,7 +126,7 @@ bool Sender::check_batch(const Request &request, const SendHeader &send, Verdict
     if (item.properties.size() + 1 + send.properties.size() > kPropertiesMaxBytes)
       return refuse("the properties of message " + std::to_string(n - 1) + " of the batch are too long; no message was stored");
     const PropertyFacts facts = scan_properties(item.properties);
-    if (facts.transaction || facts.delayed)
+    if (facts.transaction || facts.delayed || facts.timer)
       return refuse("a batch cannot have transactional or delayed messages; no message was stored");
   }
   return n != 0 || refuse("the batch has no message");
@@ -152,6 +156,7 @@ void Sender::fill(gantry_produce &out, const Request &request, const SendHeader 
   out.msg_flag = static_cast<std::uint32_t>(send.flag);
   out.sys_flags = static_cast<std::uint32_t>(send.sys_flag);
   out.reconsume_times = static_cast<std::uint32_t>(send.reconsume_times);
+  out.max_reconsume_times = request.header.version >= kVersionWithRetryLimit ? send.max_reconsume_times : -1;
   out.durability = wait_stored ? GANTRY_DURABILITY_DEFAULT : ctx_.settings.impatient_durability;
 }
 

@@ -2,6 +2,7 @@
 
 #include "codec/codes.hpp"
 #include "remoting/offset_requests.hpp"
+#include "remoting/retry_requests.hpp"
 
 #include <gantry++/str.hpp>
 
@@ -146,6 +147,7 @@ Step Shard::handle_others(const Request &request, std::uint32_t &again_at) {
     case kGetMaxOffset: get_max_offset(ctx_, request); break;
     case kGetMinOffset: get_min_offset(ctx_, request); break;
     case kGetEarliestMsgStoretime: get_earliest_store_time(ctx_, request); break;
+    case kConsumerSendMsgBack: send_message_back(ctx_, request); break;
     case kViewMessageById: puller_.view_message(request); break;
     case kUpdateAndCreateTopic: update_and_create_topic(ctx_, request); break;
     default:
@@ -170,6 +172,7 @@ void Shard::complete(const gantry_cqe &cqe) {
     case PendingKind::kView: return puller_.complete_view(cqe);
     case PendingKind::kSeek: return complete_search(ctx_, cqe);
     case PendingKind::kCommit: return complete_commit(ctx_, cqe);
+    case PendingKind::kSendBack: return complete_send_back(ctx_, cqe);
     case PendingKind::kFree: break;
   }
 }

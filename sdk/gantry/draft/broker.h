@@ -67,7 +67,7 @@ typedef struct gantry_produce { /* spans are borrowed until produce returns */
   gantry_span body; /* 1..max_message_bytes */
   gantry_span props; /* RocketMQ's property string: key 0x01 value 0x02 ..., up to 32767 bytes */
   int64_t born_ms;
-  int64_t deliver_at_ms; /* 0 = now; otherwise E_UNSUPPORTED until delayed delivery exists */
+  int64_t deliver_at_ms; /* 0 = now; otherwise E_UNSUPPORTED. A delay level is the property DELAY */
   uint8_t born_host[16]; /* network order */
   uint32_t born_host_bytes; /* 4 or 16 */
   uint32_t born_port;
@@ -75,7 +75,9 @@ typedef struct gantry_produce { /* spans are borrowed until produce returns */
   uint32_t sys_flags;  /* RocketMQ's sysFlag; host address bits are set by the broker */
   uint32_t reconsume_times;
   uint32_t durability; /* GANTRY_DURABILITY_DEFAULT or a level */
-  uint64_t reserved[8]; /* 0 */
+  int32_t max_reconsume_times; /* to a %RETRY% topic with at least so many reconsume_times: a dead letter; < 0: as the group says */
+  uint32_t pad;
+  uint64_t reserved[7]; /* 0 */
 } gantry_produce;
 
 /* ---- fetch ------------------------------------------------------------------------------------------------------------------- */
@@ -112,6 +114,15 @@ typedef struct gantry_lock_item {
   gantry_str topic;
   uint32_t queue_no, held; /* out: 1 when the caller holds it now */
 } gantry_lock_item;
+
+typedef struct gantry_send_back {
+  uint64_t user_data;
+  gantry_group group;
+  int64_t phys_pos;            /* log position of the message */
+  int32_t delay_level;         /* < 0: to the dead letters; 0: by the number of deliveries so far; otherwise this level */
+  int32_t max_reconsume_times; /* deliveries after the first that make it a dead letter; < 0: as the group says */
+  uint64_t reserved[4];        /* 0 */
+} gantry_send_back;
 
 #define GANTRY_OFFSET_EXACT 1u /* offset_query: NOT_FOUND unless committed; otherwise RocketMQ's rule for new groups applies */
 
@@ -169,6 +180,11 @@ typedef struct gantry_broker_v1 {
   int32_t (*queue_lock)(const gantry_host *host, gantry_str group, gantry_str client_id, gantry_lock_item *items, uint32_t n) GANTRY_NOEXCEPT;
   /* Ignores what another client holds. [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
   int32_t (*queue_unlock)(const gantry_host *host, gantry_str group, gantry_str client_id, const gantry_lock_item *items, uint32_t n) GANTRY_NOEXCEPT;
+
+  /* A consumer gives a message back: it is stored again for %RETRY%group and delivered after a delay, or stored in %DLQ%group. Inline: OK, NOT_FOUND (group).
+   * Completion: OK; failures: flags = subject: BODY (no message there: NOT_FOUND, INVALID, IO), TOPIC (DENIED), STORE.
+   * [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
+  int32_t (*send_back)(const gantry_host *host, const gantry_send_back *req, gantry_cq cq) GANTRY_NOEXCEPT;
 } gantry_broker_v1;
 
 /* ---- sessions ----------------------------------------------------------------------------------------------------------------- */
@@ -212,6 +228,7 @@ typedef struct gantry_session_v1 {
 } gantry_session_v1;
 
 GANTRY_STATIC_ASSERT(sizeof(gantry_produce) == 192, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_send_back) == 64, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_fetch) == 128, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_fetch_result) == 56, "layout");
 
