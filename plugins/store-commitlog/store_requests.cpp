@@ -97,7 +97,8 @@ std::int32_t Store::read(std::uint32_t, const gantry_read *requests, std::uint32
   if (!serving()) return GANTRY_E_CLOSED;
   for (std::uint32_t i = 0; i < n; ++i) {
     const gantry_read &r = requests[i];
-    const bool fine = r.max_records >= 1 && r.max_records <= kMaxReadRecords && (r.flags & ~GANTRY_READ_ANY_TAG) == 0 && r.reserved[0] == 0 && r.reserved[1] == 0;
+    const bool fine = r.max_records >= 1 && r.max_records <= kMaxReadRecords && (r.flags & ~(GANTRY_READ_ANY_TAG | GANTRY_READ_INDEX_ONLY)) == 0 &&
+                      r.reserved[0] == 0 && r.reserved[1] == 0;
     if (!fine) {
       if (i == 0) return GANTRY_E_INVALID;
       n = i;  // the next call starts with the wrong one

@@ -55,7 +55,8 @@ typedef struct gantry_append {
 } gantry_append;
 
 #define GANTRY_READ_ANY_TAG 1u    /* ignore `tags` */
-#define GANTRY_READ_INDEX_ONLY 2u /* records without bytes (bytes.n = 0), from the index alone: offset, position, tag, store time. max_bytes is ignored */
+#define GANTRY_READ_INDEX_ONLY 2u /* records without bytes (bytes.n = 0), from the index alone: offset, position, tag, store time. max_bytes is ignored; a damaged
+                                   * record is skipped with STOP_BAD only when the index knows of it */
 typedef struct gantry_read {
   uint64_t user_data;
   gantry_queue queue;
