@@ -26,8 +26,9 @@ void Readers::stop() {
   threads_.clear();
 }
 
-void Readers::submit(ColdRead read) { push({std::make_unique<ColdRead>(std::move(read)), nullptr}); }
-void Readers::submit(ColdSeek seek) { push({nullptr, std::make_unique<ColdSeek>(std::move(seek))}); }
+void Readers::submit(ColdRead read) { push({std::make_unique<ColdRead>(std::move(read)), nullptr, nullptr}); }
+void Readers::submit(ColdSeek seek) { push({nullptr, std::make_unique<ColdSeek>(std::move(seek)), nullptr}); }
+void Readers::submit(const KeyQuery &query) { push({nullptr, nullptr, std::make_unique<KeyQuery>(query)}); }
 
 void Readers::push(Task task) {
   {
@@ -52,10 +53,11 @@ void Readers::run() {
     if (task.read != nullptr) {
       cancel ? answer(*task.read, GANTRY_E_CANCELLED, nullptr) : perform(*task.read);
     } else if (cancel) {
-      const gantry_cqe cqe{task.seek->user_data, 0, 0, GANTRY_E_CANCELLED, 0};
-      core_.host.push(task.seek->cq, {&cqe, 1});
+      const bool seek = task.seek != nullptr;
+      const gantry_cqe cqe{seek ? task.seek->user_data : task.keys->request.user_data, 0, 0, GANTRY_E_CANCELLED, 0};
+      core_.host.push(seek ? task.seek->cq : task.keys->cq, {&cqe, 1});
     } else {
-      perform(*task.seek);
+      task.seek != nullptr ? perform(*task.seek) : perform(*task.keys);
     }
   }
 }

@@ -189,6 +189,20 @@ std::int32_t Store::sync(std::uint32_t shard, std::uint64_t user_data, gantry_cq
   return GANTRY_OK;
 }
 
+std::int32_t Store::query_key(std::uint32_t, const gantry_key_query &query, gantry_cq cq) {
+  if (!serving()) return GANTRY_E_CLOSED;
+  if (query.max_records < 1 || query.max_records > kMaxReadRecords || query.flags != 0 || query.reserved[0] != 0 || query.reserved[1] != 0) {
+    return GANTRY_E_INVALID;
+  }
+  readers_->submit(KeyQuery{cq, query});
+  return GANTRY_OK;
+}
+
+void Store::retain_from(std::int64_t phys_pos) {
+  const std::lock_guard lock(core_.mutex);
+  core_.held_from = {phys_pos};
+}
+
 void Store::stats(gantry_store_stats *out) {
   gantry_store_stats s{};
   s.size = sizeof s;

@@ -298,6 +298,22 @@ std::int32_t MemoryStore::seek_time(gantry_queue handle, std::int64_t ms, std::u
   return 1;
 }
 
+std::int32_t MemoryStore::query_key(const gantry_key_query &query, gantry_cq cq) {
+  const bool reserved = query.flags != 0 || query.reserved[0] != 0 || query.reserved[1] != 0;
+  if (reserved || query.max_records < 1 || query.max_records > 1024) return GANTRY_E_INVALID;
+  const std::lock_guard lock(mutex_);
+  auto *made = new Answer;
+  for (auto &record : log_.by_key(query, &made->result.next_off)) made->add(std::move(record), -1, 0);
+  made->result.stop = made->result.next_off < 0 ? GANTRY_STOP_END : GANTRY_STOP_LIMIT;
+  complete(cq, query.user_data, GANTRY_OK, 0, made->finish());
+  return GANTRY_OK;
+}
+
+void MemoryStore::retain_from(std::int64_t phys_pos) {
+  const std::lock_guard lock(mutex_);
+  log_.retain_from(phys_pos);
+}
+
 void MemoryStore::stats(gantry_store_stats *out) {
   const std::lock_guard lock(mutex_);
   *out = gantry_store_stats{};
