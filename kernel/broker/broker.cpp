@@ -99,6 +99,8 @@ void Broker::add_builtin_topics() {
   add("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
   add("TRANS_CHECK_MAX_TIME_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
   if (valid_name(core_.options.cluster, kMaxTopicNameBytes)) add(core_.options.cluster, 16, kReadWrite | GANTRY_PERM_INHERIT);
+  // Where answers of request-reply exchanges are addressed to; clients ask for its route.
+  if (const std::string reply = core_.options.cluster + "_REPLY_TOPIC"; valid_name(reply, kMaxTopicNameBytes)) add(reply, 1, kReadWrite);
   if (valid_name(core_.options.name, kMaxTopicNameBytes)) add(core_.options.name, 1, kReadWrite | GANTRY_PERM_INHERIT);
 }
 

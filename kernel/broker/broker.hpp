@@ -53,6 +53,11 @@ class Broker {
   void conn_closed(gantry_conn conn);
   [[nodiscard]] std::int32_t consumers(std::string_view group, gantry_client_fn fn, void *arg);
 
+  // ---- for tools ----
+  [[nodiscard]] std::int32_t consumer_group(std::string_view group, gantry_consumer_fn about, gantry_member_fn each, void *arg);
+  [[nodiscard]] std::int32_t producer_group(std::string_view group, gantry_member_fn fn, void *arg);
+  void offset_list(gantry_group group, gantry_topic topic, gantry_committed_fn fn, void *arg);
+
   [[nodiscard]] Producer &producer() { return producer_; }
   [[nodiscard]] Fetcher &fetcher() { return fetcher_; }
   [[nodiscard]] Relay &relay() { return relay_; }

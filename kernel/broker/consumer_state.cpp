@@ -123,7 +123,7 @@ std::int32_t Broker::heartbeat(const gantry_heartbeat &hb, gantry_error *err) {
   std::vector<Sessions::Notice> notices;
   {
     const std::lock_guard lock(core_.mutex);
-    core_.sessions.heartbeat(hb, core_.now_ms(), notices);
+    core_.sessions.heartbeat(hb, core_.exec->this_shard(core_.host), core_.now_ms(), notices);
   }
   tell(notices);
   return GANTRY_OK;

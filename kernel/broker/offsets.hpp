@@ -58,6 +58,10 @@ class Offsets {
     entry.dirty = true;
     dirty_.push_back(key);
   }
+  template <typename Fn>
+  void each(Fn fn) const {
+    for (const auto &[key, entry] : table_) fn(key, entry.offset);
+  }
   [[nodiscard]] bool has_dirty() const { return !dirty_.empty(); }
 
  private:

@@ -38,30 +38,29 @@ bool Sessions::merge_subscriptions(ConsumerGroup &group, const gantry_consumer &
   return topics_changed;
 }
 
-void Sessions::consumer(const gantry_heartbeat &hb, const gantry_consumer &c, std::int64_t now_ms, std::vector<Notice> &notices) {
+void Sessions::consumer(gantry_conn conn, const gantry_consumer &c, const Member &client, std::vector<Notice> &notices) {
   const std::string_view name = view(c.group);
   auto it = groups_.find(name);
   if (it == groups_.end()) it = groups_.emplace(std::string(name), ConsumerGroup{}).first;
   ConsumerGroup &group = it->second;
   group.model = c.model;
   group.consume_type = c.consume_type;
-  const auto [member, joined] = group.members.try_emplace(hb.conn);
-  member->second.client_id = view(hb.client_id);
-  member->second.seen_ms = now_ms;
-  if (joined) groups_of_conn_[hb.conn].consumers.emplace_back(name);
+  group.consume_from = c.consume_from;
+  const bool joined = group.members.insert_or_assign(conn, client).second;
+  if (joined) groups_of_conn_[conn].consumers.emplace_back(name);
   const bool topics_changed = merge_subscriptions(group, c);
   if (joined || topics_changed) tell_all(group, name, notices);
 }
 
-void Sessions::heartbeat(const gantry_heartbeat &hb, std::int64_t now_ms, std::vector<Notice> &notices) {
+void Sessions::heartbeat(const gantry_heartbeat &hb, std::uint32_t shard, std::int64_t now_ms, std::vector<Notice> &notices) {
+  const Member client{std::string(view(hb.client_id)), now_ms, std::string(view(hb.peer)), shard, hb.language, hb.version};
   for (std::uint32_t i = 0; i < hb.n_producer_groups; ++i) {
     auto it = producers_.find(view(hb.producer_groups[i]));
     if (it == producers_.end()) it = producers_.emplace(std::string(view(hb.producer_groups[i])), std::map<gantry_conn, Member>{}).first;
-    const auto [member, joined] = it->second.try_emplace(hb.conn);
-    member->second = Member{std::string(view(hb.client_id)), now_ms};
+    const bool joined = it->second.insert_or_assign(hb.conn, client).second;
     if (joined) groups_of_conn_[hb.conn].producers.push_back(it->first);
   }
-  for (std::uint32_t i = 0; i < hb.n_consumers; ++i) consumer(hb, hb.consumers[i], now_ms, notices);
+  for (std::uint32_t i = 0; i < hb.n_consumers; ++i) consumer(hb.conn, hb.consumers[i], client, notices);
 }
 
 void Sessions::leave(std::string_view group_name, gantry_conn conn, std::vector<Notice> &notices) {

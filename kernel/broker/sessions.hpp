@@ -26,6 +26,10 @@ struct Subscription {
 struct Member {
   std::string client_id;
   std::int64_t seen_ms = 0;
+  std::string peer;
+  std::uint32_t shard = 0;  // the connection's
+  std::uint32_t language = 0;
+  std::int32_t version = 0;
 };
 
 struct ConsumerGroup {
@@ -33,6 +37,7 @@ struct ConsumerGroup {
   std::map<std::string, Subscription, std::less<>> subscriptions;  // by topic
   std::uint32_t model = GANTRY_MODEL_CLUSTERING;
   std::uint32_t consume_type = GANTRY_CONSUME_PASSIVELY;
+  std::uint32_t consume_from = 0;
 };
 
 // Guarded by the broker's mutex. Functions that change a group's membership or topics append (connection, group name) pairs of those to tell.
@@ -43,8 +48,8 @@ class Sessions {
     std::string group;
   };
 
-  // The heartbeat's tag expressions were checked by the caller. `now_ms`: wall clock.
-  void heartbeat(const gantry_heartbeat &hb, std::int64_t now_ms, std::vector<Notice> &notices);
+  // The heartbeat's tag expressions were checked by the caller. `shard`: the connection's; `now_ms`: wall clock.
+  void heartbeat(const gantry_heartbeat &hb, std::uint32_t shard, std::int64_t now_ms, std::vector<Notice> &notices);
   void unregister(gantry_conn conn, std::string_view producer_group, std::string_view consumer_group, std::vector<Notice> &notices);
   void conn_closed(gantry_conn conn, std::vector<Notice> &notices);
   // Drops clients not seen since now_ms - kClientTimeoutMs.
@@ -54,16 +59,19 @@ class Sessions {
     const auto it = groups_.find(name);
     return it == groups_.end() ? nullptr : &it->second;
   }
+  using Producers = std::map<std::string, std::map<gantry_conn, Member>, std::less<>>;
+  [[nodiscard]] const std::map<std::string, ConsumerGroup, std::less<>> &groups() const { return groups_; }
+  [[nodiscard]] const Producers &producers() const { return producers_; }
   [[nodiscard]] std::size_t group_count() const { return groups_.size(); }
 
  private:
-  void consumer(const gantry_heartbeat &hb, const gantry_consumer &c, std::int64_t now_ms, std::vector<Notice> &notices);
+  void consumer(gantry_conn conn, const gantry_consumer &c, const Member &member, std::vector<Notice> &notices);
   bool merge_subscriptions(ConsumerGroup &group, const gantry_consumer &c);
   void leave(std::string_view group_name, gantry_conn conn, std::vector<Notice> &notices);
   static void tell_all(const ConsumerGroup &group, std::string_view name, std::vector<Notice> &notices);
 
   std::map<std::string, ConsumerGroup, std::less<>> groups_;  // only those with members
-  std::map<std::string, std::map<gantry_conn, Member>, std::less<>> producers_;
+  Producers producers_;
   // So that a closing connection costs what it registered, not a walk over everybody's groups.
   struct GroupsOfConn {
     std::vector<std::string> consumers, producers;

@@ -63,6 +63,7 @@ const gantry_broker_v1 kBrokerTable = {
           of(host).queue_unlock(view(group), view(client_id), items, n);
           return GANTRY_OK;
         },
+    .offset_list = [](const gantry_host *host, gantry_group group, gantry_topic topic, gantry_committed_fn fn, void *arg) noexcept { of(host).offset_list(group, topic, fn, arg); },
     .send_back = [](const gantry_host *host, const gantry_send_back *req, gantry_cq cq) noexcept { return of(host).redelivery().send_back(*req, cq); },
 };
 
@@ -72,6 +73,9 @@ const gantry_session_v1 kSessionTable = {
                      gantry_str consumer_group) noexcept { of(host).unregister(conn, view(producer_group), view(consumer_group)); },
     .conn_closed = [](const gantry_host *host, gantry_conn conn) noexcept { of(host).conn_closed(conn); },
     .consumers = [](const gantry_host *host, gantry_str group, gantry_client_fn fn, void *arg) noexcept { return of(host).consumers(view(group), fn, arg); },
+    .consumer_group = [](const gantry_host *host, gantry_str group, gantry_consumer_fn about, gantry_member_fn each,
+                         void *arg) noexcept { return of(host).consumer_group(view(group), about, each, arg); },
+    .producer_group = [](const gantry_host *host, gantry_str group, gantry_member_fn fn, void *arg) noexcept { return of(host).producer_group(view(group), fn, arg); },
 };
 
 }  // namespace

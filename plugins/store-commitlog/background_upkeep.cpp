@@ -76,7 +76,7 @@ void Background::free_index(const SegmentRef &segment) {
       queue->add_ref({segment->no, part->count, part->first, first_ms});
     }
   }
-  std::unique_ptr<SegmentIndex> index;
+  std::shared_ptr<SegmentIndex> index;
   const std::lock_guard lock(core_.mutex);
   index = std::move(segment->index);
 }
@@ -168,6 +168,7 @@ SegmentRef Background::oldest_expired(bool *needs_checkpoint) {
   const SegmentList &segments = core_.segments;
   const SegmentRef &oldest = segments.live.front();
   if (!oldest->sealed || oldest->run == nullptr || core_.stopping) return nullptr;
+  if (oldest->end() > core_.held_from) return nullptr;
   std::int64_t total = 0;
   for (const SegmentRef &segment : segments.live) total += segment->bytes;
   const bool too_old = core_.options.retention_ms > 0 && oldest->last_store_ms < core_.host.wall_ms() - core_.options.retention_ms;
@@ -193,6 +194,7 @@ void Background::apply_retention() {
     if (segment->index != nullptr) free_index(segment);
     {
       const std::lock_guard lock(core_.mutex);
+      if (segment->end() > core_.held_from) return;  // held since we looked
       core_.segments.live.pop_front();
       segment->run.reset();
     }

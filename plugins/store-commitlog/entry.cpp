@@ -47,8 +47,8 @@ int32_t meta_write(void *self, const gantry_meta_op *ops, uint32_t n, uint32_t d
 }
 int32_t sync(void *self, uint32_t shard, uint64_t user_data, gantry_cq cq) noexcept { return store(self).sync(shard, user_data, cq); }
 int32_t queue_drop(void *self, gantry_queue queue) noexcept { return store(self).queue_drop(queue); }
-int32_t query_key(void *, uint32_t, const gantry_key_query *, gantry_cq) noexcept { return GANTRY_E_UNSUPPORTED; }
-void retain_from(void *, int64_t) noexcept {}
+int32_t query_key(void *self, uint32_t shard, const gantry_key_query *query, gantry_cq cq) noexcept { return store(self).query_key(shard, *query, cq); }
+void retain_from(void *self, int64_t phys_pos) noexcept { store(self).retain_from(phys_pos); }
 void stats(void *self, gantry_store_stats *out) noexcept { store(self).stats(out); }
 
 const gantry_store_v1 kTable = {open,      queue_open, append, read,       read_at, queue_stat,

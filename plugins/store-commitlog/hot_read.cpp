@@ -12,6 +12,7 @@ struct HotReader::Scan {
   std::uint64_t bytes = 0;
   bool cold = false;           // the picked records are on disk only
 
+  [[nodiscard]] bool index_only() const { return (request.flags & GANTRY_READ_INDEX_ONLY) != 0; }
   [[nodiscard]] bool wants(std::int64_t tag) const {
     if ((request.flags & GANTRY_READ_ANY_TAG) != 0) return true;
     return std::find(request.tags, request.tags + request.n_tags, tag) != request.tags + request.n_tags;
@@ -38,17 +39,19 @@ bool HotReader::visit(Scan &scan, const QueuePart &part, const SegmentRef &segme
       return scan.stop(GANTRY_STOP_BAD);
     }
     if (picked_.size() == scan.request.max_records) return scan.stop(GANTRY_STOP_LIMIT);
-    if (!picked_.empty() && scan.bytes + row->bytes > scan.request.max_bytes) return scan.stop(GANTRY_STOP_LIMIT);
     const LogPos pos = segment->base + row->offset;
-    const bool cold = pos < hot_begin;
-    if (picked_.empty()) {
-      scan.cold = cold;
-    } else if (cold != scan.cold) {
-      return scan.stop(GANTRY_STOP_LIMIT);  // a result is all from the arena or all from disk
-    }
-    scan.bytes += row->bytes;
     Picked one{{}, row, segment->no};
-    one.record.bytes = {core_.arena.at(pos), row->bytes, 0, nullptr};
+    if (!scan.index_only()) {
+      if (!picked_.empty() && scan.bytes + row->bytes > scan.request.max_bytes) return scan.stop(GANTRY_STOP_LIMIT);
+      const bool cold = pos < hot_begin;
+      if (picked_.empty()) {
+        scan.cold = cold;
+      } else if (cold != scan.cold) {
+        return scan.stop(GANTRY_STOP_LIMIT);  // a result is all from the arena or all from disk
+      }
+      scan.bytes += row->bytes;
+      one.record.bytes = {core_.arena.at(pos), row->bytes, 0, nullptr};
+    }
     one.record.queue_off = scan.at.v;
     one.record.phys_pos = pos.v;
     one.record.tag = entry.tag;
@@ -88,6 +91,7 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
     cold->queue = static_cast<std::uint32_t>(request.queue);
     cold->any_tag = (request.flags & GANTRY_READ_ANY_TAG) != 0;
     if (!cold->any_tag) cold->tags.assign(request.tags, request.tags + request.n_tags);
+    cold->index_only = scan.index_only();
     cold->max_records = request.max_records;
     cold->max_bytes = request.max_bytes;
     constexpr std::size_t kMaxRuns = 64;
@@ -163,6 +167,7 @@ ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
   std::uint64_t mask = 0, bytes = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
     result->records()[i] = picked_[i].record;
+    if (picked_[i].record.bytes.n == 0) continue;  // from the index alone
     core_.arena.pin({picked_[i].record.phys_pos}, picked_[i].record.bytes.n, &mask);
     bytes += picked_[i].record.bytes.n;
   }

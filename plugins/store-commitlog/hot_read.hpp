@@ -37,6 +37,7 @@ struct ColdRead {
   std::int64_t offset = 0;
   std::vector<std::int64_t> tags;
   bool any_tag = false;
+  bool index_only = false;            // no bytes are fetched
   std::uint32_t max_records = 0, max_bytes = 0;
   // Or one record by position in runs[0]:
   bool by_position = false;

@@ -25,11 +25,21 @@ std::uint32_t partition(std::uint32_t count, const Before &before) {
 }
 }  // namespace
 
-IndexView view_of(const SegmentIndex &index, std::int64_t end, const std::function<QueueOff(std::uint32_t)> &visible_end) {
+IndexView rows_and_keys_of(const SegmentIndex &index, std::int64_t end) {
   IndexView view;
   index.chunks(&view.record_chunks, &view.key_chunks);
   view.record_count = partition(index.record_count(), [&](std::uint32_t i) { return index.record(i).offset < end; });
   view.key_count = partition(index.key_count(), [&](std::uint32_t i) { return index.key(i).offset < end; });
+  return view;
+}
+
+std::uint32_t IndexView::find_record(std::uint32_t offset) const {
+  const std::uint32_t i = partition(record_count, [&](std::uint32_t at) { return record(at).offset < offset; });
+  return i < record_count && record(i).offset == offset ? i : kNoRecord;
+}
+
+IndexView view_of(const SegmentIndex &index, std::int64_t end, const std::function<QueueOff(std::uint32_t)> &visible_end) {
+  IndexView view = rows_and_keys_of(index, end);
   view.parts.reserve(index.parts().size());
   for (const QueuePart *part : index.parts()) {
     const QueueOff last = visible_end(part->queue);

@@ -20,11 +20,15 @@ struct IndexView {
     return record_chunks[i / SegmentIndex::kRowsPerChunk][i % SegmentIndex::kRowsPerChunk];
   }
   [[nodiscard]] const KeyRow &key(std::uint32_t i) const { return key_chunks[i / SegmentIndex::kKeysPerChunk][i % SegmentIndex::kKeysPerChunk]; }
+  // kNoRecord: none begins at this offset.
+  [[nodiscard]] std::uint32_t find_record(std::uint32_t offset) const;
 };
 
 // What lies before `end` (an offset in the segment). visible_end gives the first offset of a queue that must not be included; a negative
 // one leaves the queue out. Mutex held when the index still grows.
 [[nodiscard]] IndexView view_of(const SegmentIndex &index, std::int64_t end, const std::function<QueueOff(std::uint32_t queue)> &visible_end);
+// The same without parts.
+[[nodiscard]] IndexView rows_and_keys_of(const SegmentIndex &index, std::int64_t end);
 [[nodiscard]] IndexView whole_view(const SegmentIndex &index);
 
 // ---- the same as bytes, in run files and checkpoints

@@ -26,8 +26,9 @@ void Readers::stop() {
   threads_.clear();
 }
 
-void Readers::submit(ColdRead read) { push({std::make_unique<ColdRead>(std::move(read)), nullptr}); }
-void Readers::submit(ColdSeek seek) { push({nullptr, std::make_unique<ColdSeek>(std::move(seek))}); }
+void Readers::submit(ColdRead read) { push({std::make_unique<ColdRead>(std::move(read)), nullptr, nullptr}); }
+void Readers::submit(ColdSeek seek) { push({nullptr, std::make_unique<ColdSeek>(std::move(seek)), nullptr}); }
+void Readers::submit(const KeyQuery &query) { push({nullptr, nullptr, std::make_unique<KeyQuery>(query)}); }
 
 void Readers::push(Task task) {
   {
@@ -52,10 +53,11 @@ void Readers::run() {
     if (task.read != nullptr) {
       cancel ? answer(*task.read, GANTRY_E_CANCELLED, nullptr) : perform(*task.read);
     } else if (cancel) {
-      const gantry_cqe cqe{task.seek->user_data, 0, 0, GANTRY_E_CANCELLED, 0};
-      core_.host.push(task.seek->cq, {&cqe, 1});
+      const bool seek = task.seek != nullptr;
+      const gantry_cqe cqe{seek ? task.seek->user_data : task.keys->request.user_data, 0, 0, GANTRY_E_CANCELLED, 0};
+      core_.host.push(seek ? task.seek->cq : task.keys->cq, {&cqe, 1});
     } else {
-      perform(*task.seek);
+      task.seek != nullptr ? perform(*task.seek) : perform(*task.keys);
     }
   }
 }
@@ -76,7 +78,9 @@ void Readers::perform(ColdRead &read) {
     return answer(read, GANTRY_E_CORRUPT, nullptr);
   }
   std::size_t total = 0;
-  for (const ColdRecord &record : read.records) total += record.bytes;
+  if (!read.index_only) {
+    for (const ColdRecord &record : read.records) total += record.bytes;
+  }
   const auto n = static_cast<std::uint32_t>(read.records.size());
   ReadResult *result = ReadResult::create(n, total);
   gantry_read_result &r = result->result();
@@ -88,13 +92,14 @@ void Readers::perform(ColdRead &read) {
   std::uint32_t good = 0;
   for (; good < n; ++good) {
     const ColdRecord &record = read.records[good];
-    if (!fetch(record, read.stable, to)) {
+    const std::uint32_t bytes = read.index_only ? 0 : record.bytes;
+    if (bytes > 0 && !fetch(record, read.stable, to)) {
       r.next_off = record.queue_off + 1;
       r.stop = GANTRY_STOP_BAD;
       break;
     }
-    result->records()[good] = {{to, record.bytes, 0, nullptr}, record.queue_off, (record.segment->base + record.offset).v, record.tag, record.store_ms};
-    to += record.bytes;
+    result->records()[good] = {{bytes > 0 ? to : nullptr, bytes, 0, nullptr}, record.queue_off, (record.segment->base + record.offset).v, record.tag, record.store_ms};
+    to += bytes;
   }
   result->seal(good);
   if (read.by_position && good == 0) {
@@ -201,7 +206,7 @@ bool Readers::resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *s
       return false;
     }
     if (read.records.size() == read.max_records) return false;
-    if (!read.records.empty() && *bytes + record.bytes > read.max_bytes) return false;
+    if (!read.index_only && !read.records.empty() && *bytes + record.bytes > read.max_bytes) return false;
     if (std::int64_t{record.offset} + record.bytes > part.segment->bytes) return false;
     *bytes += record.bytes;
     read.records.push_back({part.segment, record.offset, record.bytes, record.crc, read.offset, entry.tag,

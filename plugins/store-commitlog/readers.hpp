@@ -1,9 +1,10 @@
-// Threads that read what is no longer in memory: records from log files, entries from run files.
+// Threads that read what is no longer in memory: records from log files, entries from run files, records by key.
 #pragma once
 
 #include "core.hpp"
 #include "extent_cache.hpp"
 #include "hot_read.hpp"
+#include "key_query.hpp"
 #include "seek.hpp"
 
 #include <condition_variable>
@@ -35,17 +36,21 @@ class Readers {
   // [thread: any]
   void submit(ColdRead read);
   void submit(ColdSeek seek);
+  void submit(const KeyQuery &query);
 
  private:
   struct Task {
     std::unique_ptr<ColdRead> read;
     std::unique_ptr<ColdSeek> seek;
+    std::unique_ptr<KeyQuery> keys;
   };
   void run();
   void push(Task task);
   void answer(const ColdRead &read, std::int32_t status, ReadResult *result) const;
   void perform(ColdRead &read);
   void perform(const ColdSeek &seek);
+  void perform(const KeyQuery &query);
+  [[nodiscard]] ReadResult *fetch_found(const KeySearch &search);
   [[nodiscard]] bool resolve(ColdRead &read);
   [[nodiscard]] bool resolve_position(ColdRead &read, std::int32_t *status);
   [[nodiscard]] bool resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *scanned, std::uint64_t *bytes);

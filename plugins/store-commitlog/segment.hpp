@@ -26,7 +26,7 @@ struct Segment {
   [[nodiscard]] LogPos end() const { return base + bytes; }
 
   // ---- guarded by the store's mutex
-  std::unique_ptr<SegmentIndex> index;  // null once `run` alone answers for it
+  std::shared_ptr<SegmentIndex> index;  // null once `run` alone answers for it; shared with searches under way
   std::shared_ptr<RunFile> run;         // null until it is on disk
   std::int64_t first_store_ms = 0, last_store_ms = 0;  // of its records; 0 when it has none
   LogPos plain_end;                     // end of the last write without dsync

@@ -97,7 +97,8 @@ std::int32_t Store::read(std::uint32_t, const gantry_read *requests, std::uint32
   if (!serving()) return GANTRY_E_CLOSED;
   for (std::uint32_t i = 0; i < n; ++i) {
     const gantry_read &r = requests[i];
-    const bool fine = r.max_records >= 1 && r.max_records <= kMaxReadRecords && (r.flags & ~GANTRY_READ_ANY_TAG) == 0 && r.reserved[0] == 0 && r.reserved[1] == 0;
+    const bool fine = r.max_records >= 1 && r.max_records <= kMaxReadRecords && (r.flags & ~(GANTRY_READ_ANY_TAG | GANTRY_READ_INDEX_ONLY)) == 0 &&
+                      r.reserved[0] == 0 && r.reserved[1] == 0;
     if (!fine) {
       if (i == 0) return GANTRY_E_INVALID;
       n = i;  // the next call starts with the wrong one
@@ -186,6 +187,20 @@ std::int32_t Store::sync(std::uint32_t shard, std::uint64_t user_data, gantry_cq
   }
   pump_->arm(shard);
   return GANTRY_OK;
+}
+
+std::int32_t Store::query_key(std::uint32_t, const gantry_key_query &query, gantry_cq cq) {
+  if (!serving()) return GANTRY_E_CLOSED;
+  if (query.max_records < 1 || query.max_records > kMaxReadRecords || query.flags != 0 || query.reserved[0] != 0 || query.reserved[1] != 0) {
+    return GANTRY_E_INVALID;
+  }
+  readers_->submit(KeyQuery{cq, query});
+  return GANTRY_OK;
+}
+
+void Store::retain_from(std::int64_t phys_pos) {
+  const std::lock_guard lock(core_.mutex);
+  core_.held_from = {phys_pos};
 }
 
 void Store::stats(gantry_store_stats *out) {

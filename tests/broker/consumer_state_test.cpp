@@ -1,5 +1,7 @@
 #include "broker_fixture.hpp"
 
+#include <set>
+
 namespace gantry::test {
 namespace {
 
@@ -145,6 +147,84 @@ TEST_F(ConsumerState, ALockHoldsUntilItsLeaseEnds) {
   broker_->queue_unlock("G", "b", &item, 1);
   broker_->queue_lock("G", "a", &item, 1);
   EXPECT_EQ(item.held, 1u);
+}
+
+struct SeenGroups {
+  std::vector<std::string> groups, members;  // "G TAG:expression", "G/client peer shard language version"
+};
+
+TEST_F(ConsumerState, ToolsSeeGroupsWithMembersAndSubscriptions) {
+  const gantry_consumer_fn about = [](void *arg, const gantry_consumer *c) noexcept {
+    auto &seen = *static_cast<SeenGroups *>(arg);
+    for (std::uint32_t i = 0; i < c->n_subscriptions; ++i)
+      seen.groups.push_back(std::string(view(c->group)) + " " + std::string(view(c->subscriptions[i].topic)) + ":" + std::string(view(c->subscriptions[i].expr)));
+  };
+  const gantry_member_fn each = [](void *arg, const gantry_member *m) noexcept {
+    static_cast<SeenGroups *>(arg)->members.push_back(std::string(view(m->group)) + "/" + std::string(view(m->client_id)) + " " + std::to_string(m->conn) + " " + std::to_string(m->shard));
+  };
+  SeenGroups none;
+  EXPECT_EQ(broker_->consumer_group("", about, each, &none), GANTRY_E_NOT_FOUND);
+  EXPECT_EQ(heartbeat(a_, "G", "x"), GANTRY_OK);
+  EXPECT_EQ(heartbeat(b_, "G", "x"), GANTRY_OK);
+  EXPECT_EQ(heartbeat(b_, "H", "y", 1, "U"), GANTRY_OK);
+  SeenGroups one;
+  EXPECT_EQ(broker_->consumer_group("G", about, each, &one), GANTRY_OK);
+  EXPECT_EQ(one.groups, std::vector<std::string>{"G T:x"});
+  EXPECT_EQ(one.members, (std::vector<std::string>{"G/a@1 1 0", "G/b@2 2 0"}));
+  SeenGroups all;
+  EXPECT_EQ(broker_->consumer_group("", about, each, &all), GANTRY_OK);
+  EXPECT_EQ(all.groups, (std::vector<std::string>{"G T:x", "H U:y"}));
+  EXPECT_EQ(all.members.size(), 3u);
+  EXPECT_EQ(broker_->consumer_group("G", nullptr, nullptr, nullptr), GANTRY_OK);
+  EXPECT_EQ(broker_->consumer_group("I", nullptr, nullptr, nullptr), GANTRY_E_NOT_FOUND);
+}
+
+TEST_F(ConsumerState, ToolsSeeProducers) {
+  const gantry_str groups[] = {str("P"), str("Q")};
+  gantry_heartbeat hb{};
+  hb.size = sizeof hb;
+  hb.conn = a_.conn;
+  hb.client_id = str(a_.id);
+  hb.peer = str("10.0.0.7:5");
+  hb.language = 9;
+  hb.version = 409;
+  hb.producer_groups = groups;
+  hb.n_producer_groups = 2;
+  gantry_error err{};
+  host_.on_shard(0, [&] { EXPECT_EQ(broker_->heartbeat(hb, &err), GANTRY_OK); });
+  const gantry_member_fn each = [](void *arg, const gantry_member *m) noexcept {
+    static_cast<std::vector<std::string> *>(arg)->push_back(std::string(view(m->group)) + " " + std::string(view(m->peer)) + " " + std::to_string(m->language) + " " + std::to_string(m->version));
+  };
+  std::vector<std::string> one, all, none;
+  EXPECT_EQ(broker_->producer_group("P", each, &one), GANTRY_OK);
+  EXPECT_EQ(one, std::vector<std::string>{"P 10.0.0.7:5 9 409"});
+  EXPECT_EQ(broker_->producer_group("", each, &all), GANTRY_OK);
+  EXPECT_EQ(all.size(), 2u);
+  host_.on_shard(0, [&] { broker_->conn_closed(a_.conn); });
+  EXPECT_EQ(broker_->producer_group("P", each, &none), GANTRY_E_NOT_FOUND);
+  EXPECT_TRUE(none.empty());
+}
+
+TEST_F(ConsumerState, ToolsSeeCommittedOffsets) {
+  const gantry_topic t = topic("T"), u = topic("U");
+  const gantry_group g = group("G"), h = group("H");
+  host_.on_shard(0, [&] {
+    EXPECT_EQ(broker_->offset_commit(g, t, 1, 7, 0, 0), GANTRY_OK);
+    EXPECT_EQ(broker_->offset_commit(g, u, 0, 8, 0, 0), GANTRY_OK);
+    EXPECT_EQ(broker_->offset_commit(h, t, 0, 9, 0, 0), GANTRY_OK);
+  });
+  const auto list = [&](gantry_group in_group, gantry_topic in_topic) {
+    std::set<std::string> rows;
+    const gantry_committed_fn add = [](void *arg, const gantry_committed *row) noexcept {
+      static_cast<std::set<std::string> *>(arg)->insert(std::string(view(row->group_name)) + "@" + std::string(view(row->topic_name)) + "@" + std::to_string(row->queue_no) + "=" + std::to_string(row->offset));
+    };
+    broker_->offset_list(in_group, in_topic, add, &rows);
+    return rows;
+  };
+  EXPECT_EQ(list(0, 0), (std::set<std::string>{"G@T@1=7", "G@U@0=8", "H@T@0=9"}));
+  EXPECT_EQ(list(g, 0), (std::set<std::string>{"G@T@1=7", "G@U@0=8"}));
+  EXPECT_EQ(list(0, t), (std::set<std::string>{"G@T@1=7", "H@T@0=9"}));
+  EXPECT_EQ(list(h, u), std::set<std::string>{});
 }
 
 }  // namespace

@@ -68,8 +68,8 @@ std::int32_t meta_write(void *self, const gantry_meta_op *ops, std::uint32_t n, 
 }
 std::int32_t sync(void *self, std::uint32_t, std::uint64_t user_data, gantry_cq cq) noexcept { return of(self).sync(user_data, cq); }
 std::int32_t queue_drop(void *self, gantry_queue queue) noexcept { return of(self).queue_drop(queue); }
-std::int32_t query_key(void *, std::uint32_t, const gantry_key_query *, gantry_cq) noexcept { return GANTRY_E_UNSUPPORTED; }
-void retain_from(void *, std::int64_t) noexcept {}
+std::int32_t query_key(void *self, std::uint32_t, const gantry_key_query *query, gantry_cq cq) noexcept { return of(self).query_key(*query, cq); }
+void retain_from(void *self, std::int64_t phys_pos) noexcept { of(self).retain_from(phys_pos); }
 void stats(void *self, gantry_store_stats *out) noexcept { of(self).stats(out); }
 
 constexpr gantry_store_v1 kTable{open, queue_open, append, read, read_at, queue_stat, seek_time, meta_write, sync, queue_drop, query_key, retain_from, stats};

@@ -2,6 +2,8 @@
 
 #include <gantry++/bytes.hpp>
 
+#include <algorithm>
+
 namespace memory_store {
 
 gantry_queue MemoryLog::open_queue(std::string_view topic, std::uint32_t queue_no) {
@@ -28,8 +30,34 @@ void MemoryLog::drop_queue(gantry_queue handle) {
 
 void MemoryLog::unlink(Entry &entry) {
   if (--entry.record->live_links > 0) return;
-  bytes_ -= entry.record->bytes.size();
-  by_pos_.erase(entry.record->phys_pos);
+  if (entry.record->phys_pos >= held_from_) {
+    held_.emplace(entry.record->phys_pos, entry.record);
+  } else {
+    forget(*entry.record);
+  }
+}
+
+void MemoryLog::forget(const Record &record) {
+  bytes_ -= record.bytes.size();
+  for (const std::uint64_t hash : record.key_hashes) keys_.erase({hash, record.phys_pos});
+  by_pos_.erase(record.phys_pos);
+}
+
+void MemoryLog::trim(Queue &queue) {
+  while (keep_per_queue_ > 0 && queue.max_off - queue.min_off > keep_per_queue_ && queue.entries.front().record->phys_pos < held_from_) {
+    unlink(queue.entries.front());
+    queue.entries.pop_front();
+    ++queue.min_off;
+  }
+}
+
+void MemoryLog::retain_from(std::int64_t phys_pos) {
+  held_from_ = phys_pos;
+  while (!held_.empty() && held_.begin()->first < held_from_) {
+    const auto released = held_.extract(held_.begin());
+    forget(*released.mapped());
+  }
+  for (Queue &queue : queues_) trim(queue);
 }
 
 std::int64_t MemoryLog::append(const gantry_append &request, std::int64_t *first_queue_off) {
@@ -41,6 +69,8 @@ std::int64_t MemoryLog::append(const gantry_append &request, std::int64_t *first
   record->phys_pos = end_pos_;
   record->store_ms = request.store_ms;
   record->live_links = request.n_links;
+  if (request.n_keys > 0) record->key_hashes.assign(request.key_hashes, request.key_hashes + request.n_keys);
+  for (const std::uint64_t hash : record->key_hashes) keys_.emplace(hash, record->phys_pos);
   for (std::uint32_t i = 0; i < request.n_links; ++i) {
     Queue &queue = queues_[request.links[i].queue];
     const std::int64_t offset = queue.appended_off();
@@ -67,11 +97,7 @@ void MemoryLog::reveal() {
     Queue *queue = find(handle);
     if (queue == nullptr) continue;
     queue->max_off = queue->appended_off();
-    while (keep_per_queue_ > 0 && queue->max_off - queue->min_off > keep_per_queue_) {
-      unlink(queue->entries.front());
-      queue->entries.pop_front();
-      ++queue->min_off;
-    }
+    trim(*queue);
   }
   hidden_.clear();
 }
@@ -79,6 +105,23 @@ void MemoryLog::reveal() {
 std::shared_ptr<const Record> MemoryLog::at_position(std::int64_t phys_pos) const {
   const auto at = by_pos_.find(phys_pos);
   return at != by_pos_.end() && phys_pos < revealed_pos_ ? at->second : nullptr;
+}
+
+std::vector<std::shared_ptr<const Record>> MemoryLog::by_key(const gantry_key_query &query, std::int64_t *next_pos) const {
+  std::vector<std::shared_ptr<const Record>> found;
+  *next_pos = -1;
+  const auto first = keys_.lower_bound({query.hash, INT64_MIN});
+  for (auto at = keys_.lower_bound({query.hash, std::min(query.before_pos, revealed_pos_)}); at != first;) {
+    --at;
+    const std::shared_ptr<Record> &record = by_pos_.at(at->second);
+    if (record->store_ms < query.begin_ms || record->store_ms > query.end_ms) continue;
+    if (found.size() == query.max_records) {
+      *next_pos = found.back()->phys_pos;
+      break;
+    }
+    found.push_back(record);
+  }
+  return found;
 }
 
 void MemoryLog::apply(const gantry_meta_op &op) {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,6 +20,7 @@ struct Record {
   std::string bytes;
   std::int64_t phys_pos = 0;
   std::int64_t store_ms = 0;
+  std::vector<std::uint64_t> key_hashes;
   std::uint32_t live_links = 0;  // 0 = unreachable, leaves the log
 };
 
@@ -55,6 +57,10 @@ class MemoryLog {
   std::int64_t append(const gantry_append &request, std::int64_t *first_queue_off);
   // Everything appended so far becomes readable; trims queues to keep_per_queue.
   void reveal();
+  // Readable records with that key, newest first: at most max_records; *next_pos: see gantry_store_v1::query_key.
+  [[nodiscard]] std::vector<std::shared_ptr<const Record>> by_key(const gantry_key_query &query, std::int64_t *next_pos) const;
+  // Records at or after this position are kept: in their queues, and of dropped queues by position.
+  void retain_from(std::int64_t phys_pos);
   [[nodiscard]] std::shared_ptr<const Record> at_position(std::int64_t phys_pos) const;  // nullptr: none readable begins there
 
   void apply(const gantry_meta_op &op);
@@ -65,13 +71,18 @@ class MemoryLog {
 
  private:
   void unlink(Entry &entry);
+  void forget(const Record &record);
+  void trim(Queue &queue);
 
   const std::int64_t keep_per_queue_;
   std::deque<Queue> queues_;  // handle = index; stays where it is
   std::map<std::pair<std::string, std::uint32_t>, gantry_queue> handles_;
   std::unordered_map<std::int64_t, std::shared_ptr<Record>> by_pos_;
+  std::set<std::pair<std::uint64_t, std::int64_t>> keys_;  // hash, position
   std::map<std::string, std::string, std::less<>> meta_;
   std::vector<gantry_queue> hidden_;  // queues with records not yet revealed
+  std::map<std::int64_t, std::shared_ptr<Record>> held_;  // in no queue any more
+  std::int64_t held_from_ = INT64_MAX;
   std::int64_t end_pos_ = 0, revealed_pos_ = 0;
   std::uint64_t bytes_ = 0;
 };

@@ -25,6 +25,9 @@ struct Answer {
     result.owner = &owner;
   }
 
+  void add_index_entry(const Record &record, std::int64_t queue_off, std::int64_t tag) {
+    records.push_back({{nullptr, 0, 0, &owner}, queue_off, record.phys_pos, tag, record.store_ms});
+  }
   void add(std::shared_ptr<const Record> record, std::int64_t queue_off, std::int64_t tag) {
     const gantry_span bytes{reinterpret_cast<const std::uint8_t *>(record->bytes.data()), static_cast<std::uint32_t>(record->bytes.size()), 0,
                             &owner};
@@ -208,7 +211,7 @@ std::int32_t MemoryStore::sync(std::uint64_t user_data, gantry_cq cq) {
 std::int32_t MemoryStore::check(const gantry_read &request) const {
   const bool reserved = request.reserved[0] != 0 || request.reserved[1] != 0;
   const bool tags_missing = request.n_tags > 0 && request.tags == nullptr;
-  if (reserved || tags_missing || request.flags > GANTRY_READ_ANY_TAG) return GANTRY_E_INVALID;
+  if (reserved || tags_missing || request.flags > (GANTRY_READ_ANY_TAG | GANTRY_READ_INDEX_ONLY)) return GANTRY_E_INVALID;
   return request.max_records >= 1 && request.max_records <= 1024 ? GANTRY_OK : GANTRY_E_INVALID;
 }
 
@@ -219,6 +222,7 @@ std::int32_t MemoryStore::answer(const gantry_read &request, const gantry_read_r
   made->result.min_off = queue->min_off;
   made->result.max_off = queue->max_off;
   made->result.stop = GANTRY_STOP_END;
+  const bool index_only = (request.flags & GANTRY_READ_INDEX_ONLY) != 0;
   std::int64_t next = request.offset;
   if (next < queue->min_off || next > queue->max_off) {
     made->result.stop = GANTRY_STOP_RANGE;
@@ -229,11 +233,11 @@ std::int32_t MemoryStore::answer(const gantry_read &request, const gantry_read_r
                           std::find(request.tags, request.tags + request.n_tags, entry.tag) != request.tags + request.n_tags;
       if (!wanted) continue;
       const std::uint64_t bytes = made->owner.bytes + entry.record->bytes.size();
-      if (made->records.size() == request.max_records || (!made->records.empty() && bytes > request.max_bytes)) {
+      if (made->records.size() == request.max_records || (!index_only && !made->records.empty() && bytes > request.max_bytes)) {
         made->result.stop = GANTRY_STOP_LIMIT;
         break;
       }
-      made->add(entry.record, next, entry.tag);
+      index_only ? made->add_index_entry(*entry.record, next, entry.tag) : made->add(entry.record, next, entry.tag);
     }
   }
   made->result.next_off = next;
@@ -292,6 +296,22 @@ std::int32_t MemoryStore::seek_time(gantry_queue handle, std::int64_t ms, std::u
   while (queue != nullptr && at < queue->max_off && queue->at(at).record->store_ms < ms) ++at;
   complete(cq, user_data, queue != nullptr ? GANTRY_OK : GANTRY_E_NOT_FOUND, at);
   return 1;
+}
+
+std::int32_t MemoryStore::query_key(const gantry_key_query &query, gantry_cq cq) {
+  const bool reserved = query.flags != 0 || query.reserved[0] != 0 || query.reserved[1] != 0;
+  if (reserved || query.max_records < 1 || query.max_records > 1024) return GANTRY_E_INVALID;
+  const std::lock_guard lock(mutex_);
+  auto *made = new Answer;
+  for (auto &record : log_.by_key(query, &made->result.next_off)) made->add(std::move(record), -1, 0);
+  made->result.stop = made->result.next_off < 0 ? GANTRY_STOP_END : GANTRY_STOP_LIMIT;
+  complete(cq, query.user_data, GANTRY_OK, 0, made->finish());
+  return GANTRY_OK;
+}
+
+void MemoryStore::retain_from(std::int64_t phys_pos) {
+  const std::lock_guard lock(mutex_);
+  log_.retain_from(phys_pos);
 }
 
 void MemoryStore::stats(gantry_store_stats *out) {

@@ -44,6 +44,8 @@ class MemoryStore {
   std::int32_t meta_write(const gantry_meta_op *ops, std::uint32_t n, std::uint32_t durability, std::uint64_t user_data, gantry_cq cq);
   std::int32_t sync(std::uint64_t user_data, gantry_cq cq);
   std::int32_t queue_drop(gantry_queue queue);
+  std::int32_t query_key(const gantry_key_query &query, gantry_cq cq);
+  void retain_from(std::int64_t phys_pos);
   void stats(gantry_store_stats *out);
 
  private:

@@ -74,6 +74,14 @@ class FakeBroker {
   std::uint32_t produce_credit = UINT32_MAX, fetch_credit = UINT32_MAX;
   std::int32_t produce_refusal = 0, fetch_refusal = 0, heartbeat_status = 0, upsert_status = 0;
   std::map<std::string, std::int64_t> offsets;  // "group@topic@queue"; absent: NOT_FOUND
+  struct Member {  // of a consumer or producer group
+    gantry_conn conn;
+    std::string client_id;
+    std::uint32_t shard = 0, language = 0;
+  };
+  std::map<std::string, std::vector<Member>> consumer_groups, producer_groups;
+  std::map<std::string, std::vector<Subscription>> subscriptions;  // of consumer groups
+  std::vector<Commit> committed;                                   // what offset_list tells
   std::map<std::string, std::string> locks;     // "group@topic@queue" -> client
   // ---- what it was asked
   std::vector<Produced> produced;

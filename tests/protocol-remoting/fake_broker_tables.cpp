@@ -158,19 +158,52 @@ struct FakeBrokerTables {
     for (const std::string &id : it->second) fn(arg, str(id));
     return GANTRY_OK;
   }
+  static std::int32_t tell_members(const std::map<std::string, std::vector<FakeBroker::Member>> &groups, const std::string &group, gantry_consumer_fn about,
+                                   gantry_member_fn each, void *arg) {
+    bool any = false;
+    for (const auto &[name, members] : groups) {
+      if (members.empty() || (!group.empty() && group != name)) continue;
+      any = true;
+      std::vector<gantry_subscription> subscriptions;
+      for (const auto &s : fake().subscriptions[name]) subscriptions.push_back({str(s.topic), str(s.type), str(s.expr), s.version});
+      const gantry_consumer consumer{str(name), subscriptions.data(), static_cast<std::uint32_t>(subscriptions.size()), GANTRY_CONSUME_PASSIVELY,
+                                     GANTRY_MODEL_CLUSTERING, 4};
+      if (about != nullptr) about(arg, &consumer);
+      for (const auto &m : members) {
+        const gantry_member member{m.conn, str(name), str(m.client_id), str("192.0.0.7:50000"), 1'700'000'000'000, m.shard, m.language, 409, 0};
+        if (each != nullptr) each(arg, &member);
+      }
+    }
+    return any ? GANTRY_OK : GANTRY_E_NOT_FOUND;
+  }
+  static std::int32_t consumer_group(const gantry_host *, gantry_str group, gantry_consumer_fn about, gantry_member_fn each, void *arg) noexcept {
+    return tell_members(fake().consumer_groups, text(group), about, each, arg);
+  }
+  static std::int32_t producer_group(const gantry_host *, gantry_str group, gantry_member_fn fn, void *arg) noexcept {
+    return tell_members(fake().producer_groups, text(group), nullptr, fn, arg);
+  }
+  static void offset_list(const gantry_host *, gantry_group group, gantry_topic topic, gantry_committed_fn fn, void *arg) noexcept {
+    for (const auto &c : fake().committed) {
+      gantry_topic_info info{};
+      if (!fake().describe(c.topic, &info)) continue;
+      const gantry_committed row{fake().group_handle(c.group), info.topic, str(c.group), str(c.topic), c.offset, c.queue_no, 0};
+      if ((group == 0 || group == row.group) && (topic == 0 || topic == row.topic)) fn(arg, &row);
+    }
+  }
 };
 
 const gantry_broker_v1 *FakeBroker::broker_table() {
   using T = FakeBrokerTables;
   static constexpr gantry_broker_v1 kTable = {
       T::info,  T::set_store_host, T::topic_find,   T::topic_ensure, T::topic_upsert, T::topic_list, T::topics_version, T::group_find, T::group_name,
-      T::produce, T::fetch,        T::offset_commit, T::offset_query, T::queue_stat,  T::seek_time,  T::message_at,     T::queue_lock, T::queue_unlock, T::send_back};
+      T::produce, T::fetch,        T::offset_commit, T::offset_query, T::queue_stat,  T::seek_time,  T::message_at,     T::queue_lock, T::queue_unlock,
+      T::offset_list, T::send_back};
   return &kTable;
 }
 
 const gantry_session_v1 *FakeBroker::session_table() {
   using T = FakeBrokerTables;
-  static constexpr gantry_session_v1 kTable = {T::heartbeat, T::unregister, T::conn_closed, T::consumers};
+  static constexpr gantry_session_v1 kTable = {T::heartbeat, T::unregister, T::conn_closed, T::consumers, T::consumer_group, T::producer_group};
   return &kTable;
 }
 

@@ -49,10 +49,13 @@ void RemotingTest::start(const gantry::test::ConfigTexts &config) {
   turn();
 }
 
-gantry_conn RemotingTest::open(std::uint32_t listener) {
+gantry_conn RemotingTest::open(std::uint32_t listener) { return open_on(0, listener); }
+
+gantry_conn RemotingTest::open_on(std::uint32_t shard, std::uint32_t listener) {
   const gantry_conn conn = next_conn_++;
   gantry_conn_info info{};
   info.size = sizeof info;
+  info.shard = shard;
   info.listener = listener;
   info.peer_ip[0] = 192;
   info.peer_ip[3] = 7;

@@ -36,6 +36,7 @@ class RemotingTest : public testing::Test {
 
   void start(const gantry::test::ConfigTexts &config = {{"advertise", "10.0.0.9:10911"}});
   gantry_conn open(std::uint32_t listener = 0);
+  gantry_conn open_on(std::uint32_t shard, std::uint32_t listener = 0);
   void close(gantry_conn conn);
   // Gives bytes to the component as the kernel does: what is not consumed is offered again with the next ones. Returns its status.
   std::int32_t feed(gantry_conn conn, const std::string &bytes);

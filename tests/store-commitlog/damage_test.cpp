@@ -129,6 +129,33 @@ TEST_F(Damage, AReadErrorOfTheDiskIsTriedOnceMore) {
   close();
 }
 
+TEST_F(Damage, AnIndexReadTouchesNoRecord) {
+  open();
+  for (int i = 0; i < 40; ++i) send(queue(), 20, 5000, 20);
+  wait_for("a run", [&] { return runs().size() >= 2; });
+  close();
+  std::atomic<bool> fail = false;
+  std::atomic<int> failed = 0;
+  disk->on_read = [&](std::uint64_t) { return fail && ++failed > 0 ? EIO : 0; };
+  open();
+  fail = true;
+  gantry_read request{};
+  request.queue = recovered();
+  request.max_records = 1024;
+  request.flags = GANTRY_READ_ANY_TAG | GANTRY_READ_INDEX_ONLY;
+  std::size_t i = 0;
+  while (i < sent.size()) {
+    request.offset = static_cast<std::int64_t>(i);
+    const ReadResult got = store().read(request);
+    ASSERT_TRUE(got && got->n > 0) << i;
+    for (const gantry_record &record : got.records()) EXPECT_EQ(record.phys_pos, sent[i++].phys_pos);
+  }
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(store().read(recovered(), 5, 1)->stop, GANTRY_STOP_BAD) << "a whole read needs the disk";
+  EXPECT_GT(failed, 0);
+  close();
+}
+
 TEST_F(Damage, AMissingOrDamagedRunIsRebuiltFromItsSegment) {
   open();
   for (int i = 0; i < 60; ++i) send(queue(), 20, 5000, 20);

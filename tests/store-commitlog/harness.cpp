@@ -43,8 +43,8 @@ const gantry_store_v1 kTable = {
     },
     [](void *self, std::uint32_t shard, std::uint64_t user_data, gantry_cq cq) noexcept { return store_of(self).sync(shard, user_data, cq); },
     [](void *self, gantry_queue queue) noexcept { return store_of(self).queue_drop(queue); },
-    [](void *, std::uint32_t, const gantry_key_query *, gantry_cq) noexcept { return std::int32_t{GANTRY_E_UNSUPPORTED}; },
-    [](void *, std::int64_t) noexcept {},
+    [](void *self, std::uint32_t shard, const gantry_key_query *query, gantry_cq cq) noexcept { return store_of(self).query_key(shard, *query, cq); },
+    [](void *self, std::int64_t pos) noexcept { store_of(self).retain_from(pos); },
     [](void *self, gantry_store_stats *out) noexcept { store_of(self).stats(out); },
 };
 

@@ -187,6 +187,24 @@ ReadResult StoreInstance::read(gantry_queue queue, std::int64_t offset, std::uin
   return read(request, status);
 }
 
+ReadResult StoreInstance::query_key(std::uint64_t hash, std::uint32_t max_records, std::int64_t before_pos, std::int64_t begin_ms, std::int64_t end_ms) {
+  gantry_key_query query{};
+  query.user_data = 9;
+  query.hash = hash;
+  query.begin_ms = begin_ms;
+  query.end_ms = end_ms;
+  query.before_pos = before_pos;
+  query.max_records = max_records;
+  CompletionLog done(host_);
+  std::int32_t rc = GANTRY_OK;
+  host_.on_shard(0, [&] { rc = table_->query_key(self_, 0, &query, done.id()); });
+  require(rc == GANTRY_OK, "a query_key was refused: code " + std::to_string(rc));
+  const auto cqe = done.wait_for(9);
+  if (!cqe) require(false, "a query_key did not complete within a minute" + describe_threads());
+  require(cqe->status == GANTRY_OK, "a query_key failed: code " + std::to_string(cqe->status));
+  return ReadResult(reinterpret_cast<const gantry_read_result *>(cqe->aux));
+}
+
 ReadResult StoreInstance::read_at(std::int64_t phys_pos, std::int32_t *status, std::uint32_t shard) {
   CompletionLog done(host_, shard);
   const gantry_read_result *inline_out = nullptr;

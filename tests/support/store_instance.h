@@ -105,6 +105,9 @@ class StoreInstance {
   // One read, inline or by completion. status (when given) gets the completion's status, GANTRY_OK for an inline answer.
   [[nodiscard]] ReadResult read(const gantry_read &request, std::int32_t *status = nullptr, std::uint32_t shard = 0);
   [[nodiscard]] ReadResult read(gantry_queue queue, std::int64_t offset, std::uint32_t max_records = 32, std::int32_t *status = nullptr);
+  // A look-up by key with everything but these left open: at most max_records, before a position, store times from..to.
+  [[nodiscard]] ReadResult query_key(std::uint64_t hash, std::uint32_t max_records = 1024, std::int64_t before_pos = INT64_MAX,
+                                     std::int64_t begin_ms = INT64_MIN, std::int64_t end_ms = INT64_MAX);
   [[nodiscard]] ReadResult read_at(std::int64_t phys_pos, std::int32_t *status = nullptr, std::uint32_t shard = 0);
 
  private:

@@ -21,6 +21,7 @@ struct Instance {
   std::optional<Settings> settings;
   std::atomic<std::uint64_t> topics_generation{1};
   std::vector<std::unique_ptr<Shard>> shards;
+  std::vector<ClientCalls *> calls;  // of the shards
   std::unique_ptr<Registrar> registrar;
 };
 
@@ -58,6 +59,8 @@ Result<void> start_parts(Instance &in) {
     if (const std::int32_t status = in.shards.back()->start(); status != GANTRY_OK)
       return Error{status, "component remoting: no completion queue on shard " + std::to_string(i)};
   }
+  for (const auto &shard : in.shards) in.calls.push_back(&shard->calls());
+  for (ClientCalls *calls : in.calls) calls->meet(&in.calls);
   // Registrations carry an address for replicas; RocketMQ's habit is the next port.
   const std::string &advertise = in.registration.advertise;
   in.registration.ha_advertise = advertise.substr(0, advertise.rfind(':') + 1) + std::to_string(store_host->port % 65535 + 1);
@@ -73,6 +76,8 @@ void stop(void *self) noexcept {
     // A queue is closed on its own shard; when the shards have stopped already, anywhere.
     if (!run_on_shard(in.services.host, in.services.exec, i, [&shard] { shard.stop(); })) shard.stop();
   }
+  // What a shard posted to another one before it stopped has run when this one has.
+  for (std::uint32_t i = 0; i < in.shards.size(); ++i) (void)run_on_shard(in.services.host, in.services.exec, i, [] {});
 }
 
 std::int32_t start(void *self, gantry_error *err) noexcept {

@@ -64,6 +64,13 @@ std::string advertised_for(std::string_view listen) {
   return "127.0.0.1:" + port;
 }
 
+std::string host_text(const StoreHost &host) {
+  char text[INET6_ADDRSTRLEN] = "";
+  (void)inet_ntop(host.ip_bytes == 16 ? AF_INET6 : AF_INET, host.ip, text, sizeof text);
+  const std::string port = ":" + std::to_string(host.port);
+  return host.ip_bytes == 16 ? "[" + std::string(text) + "]" + port : text + port;
+}
+
 Result<StoreHost> resolve_advertised(std::string_view address) {
   StoreHost out;
   const std::size_t colon = address.rfind(':');

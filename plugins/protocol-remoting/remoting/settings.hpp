@@ -26,9 +26,14 @@ struct StoreHost {
 // machine that is not loopback (IPv4 before IPv6). [thread: control] [blocking: never]
 [[nodiscard]] std::string advertised_for(std::string_view listen);
 
+// "10.0.0.1:10911", "[::1]:10911".
+[[nodiscard]] std::string host_text(const StoreHost &host);
+
 struct Settings {
   Settings(const StoreHost &store_host, std::string_view region, bool trace_on, const gantry_broker_info &info)
       : replies(store_host.ip, store_host.ip_bytes, store_host.port, region, trace_on),
+        store_address(host_text(store_host)),
+        broker_name(info.name.p, info.name.n),
         max_message_bytes(info.max_message_bytes),
         readable((info.perm & GANTRY_PERM_READ) != 0),
         writable((info.perm & GANTRY_PERM_WRITE) != 0),
@@ -37,6 +42,8 @@ struct Settings {
                                                                                  : GANTRY_DURABILITY_DEFAULT) {}
 
   SendReplyTemplate replies;
+  std::string store_address; // as host_text
+  std::string broker_name;
   std::uint32_t max_message_bytes;
   bool readable, writable;  // permission of the broker
   std::uint32_t impatient_durability;

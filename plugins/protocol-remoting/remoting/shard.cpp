@@ -23,7 +23,7 @@ std::uint64_t *cell(const Services &s, const char *name, const char *help, std::
 }  // namespace
 
 Shard::Shard(const Services &services, const Settings &settings, const std::atomic<std::uint64_t> &topics_generation, std::uint32_t index)
-    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), sender_(ctx_, scratch_), puller_(ctx_), clients_(ctx_) {}
+    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), sender_(ctx_, scratch_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_) {}
 
 std::int32_t Shard::start() {
   const Services &s = ctx_.services;
@@ -38,6 +38,7 @@ std::int32_t Shard::start() {
 void Shard::stop() {
   if (ctx_.cq != 0) ctx_.services.cq->close(ctx_.services.host, ctx_.cq);
   ctx_.cq = 0;
+  calls_.stop();
 }
 
 Connection *Shard::open(gantry_conn conn, const gantry_conn_info &info) {
@@ -58,6 +59,7 @@ Connection *Shard::open(gantry_conn conn, const gantry_conn_info &info) {
 
 void Shard::close(Connection &conn) {
   sender_.abandon_batch(conn);
+  calls_.conn_closed(conn);
   if (conn.link == nullptr) ctx_.services.session->conn_closed(ctx_.services.host, conn.id);
   conn.id = 0;
   conn.link = nullptr;
@@ -114,7 +116,10 @@ Step Shard::flush(std::uint32_t &again_at) {
 }
 
 Step Shard::handle(const Request &request, std::uint32_t &again_at) {
-  if (request.header.is_response()) return Step::kDone;  // we ask clients nothing that they answer
+  if (request.header.is_response()) {
+    calls_.answered(request.conn, request.header, request.body);
+    return Step::kDone;
+  }
   ++*cells_.requests;
   switch (request.header.code) {
     case kSendMessageV2:
@@ -151,10 +156,23 @@ Step Shard::handle_others(const Request &request, std::uint32_t &again_at) {
     case kViewMessageById: puller_.view_message(request); break;
     case kUpdateAndCreateTopic: update_and_create_topic(ctx_, request); break;
     default:
+      if (handle_tools(request)) break;
       ++*cells_.unsupported;
       ctx_.output.reply(request.to(), kRequestCodeNotSupported, " request type " + std::to_string(request.header.code) + " not supported");
   }
   return Step::kDone;
+}
+
+bool Shard::handle_tools(const Request &request) {
+  switch (request.header.code) {
+    case kSendReplyMessage:
+    case kSendReplyMessageV2: relays_.send_reply(request); return true;
+    case kGetConsumerRunningInfo: relays_.running_info(request); return true;
+    case kConsumeMessageDirectly: relays_.consume_directly(request); return true;
+    case kInvokeBrokerToGetConsumerStatus: relays_.consumer_status(request); return true;
+    case kInvokeBrokerToResetOffset: resets_.reset_offset(request); return true;
+    default: return tell_group_info(ctx_, request) || tell_topic_info(ctx_, request);
+  }
 }
 
 void Shard::on_completions(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept {
@@ -173,6 +191,9 @@ void Shard::complete(const gantry_cqe &cqe) {
     case PendingKind::kSeek: return complete_search(ctx_, cqe);
     case PendingKind::kCommit: return complete_commit(ctx_, cqe);
     case PendingKind::kSendBack: return complete_send_back(ctx_, cqe);
+    case PendingKind::kDirect: return relays_.complete_direct(cqe);
+    case PendingKind::kResetSeek: return resets_.complete_seek(cqe);
+    case PendingKind::kResetCommit: return resets_.complete_commit(cqe);
     case PendingKind::kFree: break;
   }
 }
@@ -181,11 +202,10 @@ void Shard::notify_consumers_changed(gantry_conn conn, std::string_view group) {
   const ExtField ext[] = {{"consumerGroup", group}};
   OutHeader header;
   header.code = kNotifyConsumerIdsChanged;
-  header.opaque = next_opaque_;
+  header.opaque = calls_.next_opaque();
   header.flag = kFlagOneway;
   header.ext = ext;
   header.n_ext = 1;
-  next_opaque_ = next_opaque_ == INT32_MAX ? 0 : next_opaque_ + 1;
   std::uint8_t *const p = ctx_.output.room(conn, frame_bound(header));
   if (p != nullptr) ctx_.output.used(write_frame(p, header, 0));
 }

@@ -3,9 +3,13 @@
 
 #include "codec/header.hpp"
 #include "codec/scratch.hpp"
+#include "remoting/client_calls.hpp"
 #include "remoting/client_requests.hpp"
+#include "remoting/group_info.hpp"
 #include "remoting/puller.hpp"
+#include "remoting/relay_requests.hpp"
 #include "remoting/request.hpp"
+#include "remoting/reset_requests.hpp"
 #include "remoting/sender.hpp"
 
 #include <gantry/draft/protocol.h>
@@ -33,6 +37,7 @@ class Shard {
   [[nodiscard]] std::int32_t on_bytes(Connection &conn, const std::uint8_t *data, std::uint32_t n, std::uint32_t *consumed, std::uint32_t *need);
   void notify_consumers_changed(gantry_conn conn, std::string_view group);
   void flush_output() { ctx_.output.flush(); }
+  [[nodiscard]] ClientCalls &calls() { return calls_; }
 
  private:
   struct Cells {  // metrics of this shard
@@ -42,6 +47,7 @@ class Shard {
   static void on_completions(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
   void complete(const gantry_cqe &cqe);
   Step handle(const Request &request, std::uint32_t &again_at);
+  [[nodiscard]] bool handle_tools(const Request &request);
   Step handle_others(const Request &request, std::uint32_t &again_at);
   Step flush(std::uint32_t &again_at);
   [[nodiscard]] std::int32_t broken(const Connection &conn, const char *what);
@@ -53,8 +59,10 @@ class Shard {
   Sender sender_;
   Puller puller_;
   ClientRequests clients_;
+  ClientCalls calls_;
+  RelayRequests relays_;
+  ResetRequests resets_;
   Cells cells_{};
-  std::int32_t next_opaque_ = 0;  // of requests that we make
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection *> free_connections_;
 };

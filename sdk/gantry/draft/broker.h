@@ -115,6 +115,15 @@ typedef struct gantry_lock_item {
   uint32_t queue_no, held; /* out: 1 when the caller holds it now */
 } gantry_lock_item;
 
+typedef struct gantry_committed { /* what a group has committed in a queue */
+  gantry_group group;
+  gantry_topic topic;
+  gantry_str group_name, topic_name;
+  int64_t offset;
+  uint32_t queue_no, pad;
+} gantry_committed;
+typedef void (*gantry_committed_fn)(void *arg, const gantry_committed *row) GANTRY_NOEXCEPT;
+
 typedef struct gantry_send_back {
   uint64_t user_data;
   gantry_group group;
@@ -180,6 +189,9 @@ typedef struct gantry_broker_v1 {
   int32_t (*queue_lock)(const gantry_host *host, gantry_str group, gantry_str client_id, gantry_lock_item *items, uint32_t n) GANTRY_NOEXCEPT;
   /* Ignores what another client holds. [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
   int32_t (*queue_unlock)(const gantry_host *host, gantry_str group, gantry_str client_id, const gantry_lock_item *items, uint32_t n) GANTRY_NOEXCEPT;
+  /* Committed offsets of a group (0 = all groups) in a topic (0 = all topics), in no order. For tools: it looks through all offsets.
+   * [thread: shard] [blocking: never] [owns: borrowed during fn] [phase: started] */
+  void (*offset_list)(const gantry_host *host, gantry_group group, gantry_topic topic, gantry_committed_fn fn, void *arg) GANTRY_NOEXCEPT;
 
   /* A consumer gives a message back: it is stored again for %RETRY%group and delivered after a delay, or stored in %DLQ%group. Inline: OK, NOT_FOUND (group).
    * Completion: OK; failures: flags = subject: BODY (no message there: NOT_FOUND, INVALID, IO), TOPIC (DENIED), STORE.
@@ -213,6 +225,16 @@ typedef struct gantry_heartbeat { /* all borrowed during the call */
   uint32_t pad;
 } gantry_heartbeat;
 typedef void (*gantry_client_fn)(void *arg, gantry_str client_id) GANTRY_NOEXCEPT;
+typedef void (*gantry_consumer_fn)(void *arg, const gantry_consumer *group) GANTRY_NOEXCEPT;
+typedef struct gantry_member { /* a client's connection in a group, as its last heartbeat said */
+  gantry_conn conn;
+  gantry_str group, client_id, peer;
+  int64_t seen_ms; /* wall clock of the last heartbeat */
+  uint32_t shard, language; /* shard: the connection's */
+  int32_t version;
+  uint32_t pad;
+} gantry_member;
+typedef void (*gantry_member_fn)(void *arg, const gantry_member *member) GANTRY_NOEXCEPT;
 
 typedef struct gantry_session_v1 {
   /* Registers or renews a client on a connection; makes groups and their %RETRY% topics. Members of a group whose membership or
@@ -225,6 +247,13 @@ typedef struct gantry_session_v1 {
   void (*conn_closed)(const gantry_host *host, gantry_conn conn) GANTRY_NOEXCEPT;
   /* Each member once. NOT_FOUND when the group has no member. [thread: shard] [blocking: never] [owns: borrowed during fn] [phase: started] */
   int32_t (*consumers)(const gantry_host *host, gantry_str group, gantry_client_fn fn, void *arg) GANTRY_NOEXCEPT;
+  /* What the members of a consumer group registered (`about`), then each member's connection (`each`); with an empty name all groups that have
+   * members, one after the other. Either function may be NULL. NOT_FOUND when there is no member.
+   * [thread: shard] [blocking: never] [owns: borrowed during the functions] [phase: started] */
+  int32_t (*consumer_group)(const gantry_host *host, gantry_str group, gantry_consumer_fn about, gantry_member_fn each, void *arg) GANTRY_NOEXCEPT;
+  /* Connections of a producer group; with an empty name those of all groups, group by group. NOT_FOUND when there is none.
+   * [thread: shard] [blocking: never] [owns: borrowed during fn] [phase: started] */
+  int32_t (*producer_group)(const gantry_host *host, gantry_str group, gantry_member_fn fn, void *arg) GANTRY_NOEXCEPT;
 } gantry_session_v1;
 
 GANTRY_STATIC_ASSERT(sizeof(gantry_produce) == 192, "layout");

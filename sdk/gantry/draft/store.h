@@ -55,7 +55,8 @@ typedef struct gantry_append {
 } gantry_append;
 
 #define GANTRY_READ_ANY_TAG 1u    /* ignore `tags` */
-#define GANTRY_READ_INDEX_ONLY 2u /* records without bytes (bytes.n = 0), from the index alone: offset, position, tag, store time. max_bytes is ignored */
+#define GANTRY_READ_INDEX_ONLY 2u /* records without bytes (bytes.n = 0), from the index alone: offset, position, tag, store time. max_bytes is ignored; a damaged
+                                   * record is skipped with STOP_BAD only when the index knows of it */
 typedef struct gantry_read {
   uint64_t user_data;
   gantry_queue queue;
@@ -169,7 +170,9 @@ typedef struct gantry_store_v1 {
   /* Forgets the queue and its records become garbage; the handle is dead. [thread: shard or control] [blocking: never] [owns: nothing] [phase: started] */
   int32_t (*queue_drop)(void *self, gantry_queue queue) GANTRY_NOEXCEPT;
   /* Records by key, newest first. Completion: aux = gantry_read_result; queue_off and tag of its records are -1 and 0, next_off is the before_pos to go
-   * on with, or -1 when nothing older can match. Different keys may have one hash: look at the record. IO, CANCELLED. Inline: OK, INVALID, UNSUPPORTED.
+   * on with, or -1 when nothing older matches. A page may end early when its records are big; a damaged record is left out, counted and logged, so that a
+   * page may even be empty with a next_off. No record is missed, but look at each: different keys may have one hash, a store time that is not kept outside
+   * the record matches any range, and records of dropped queues are found until retention takes them. IO, CANCELLED. Inline: OK, INVALID, UNSUPPORTED.
    * [thread: shard] [blocking: never] [owns: caller releases result->owner] [phase: started] */
   int32_t (*query_key)(void *self, uint32_t shard, const gantry_key_query *query, gantry_cq cq) GANTRY_NOEXCEPT;
   /* Retention leaves alone what lies at or after this log position, until told otherwise; INT64_MAX = nothing is held. After open nothing is held.

@@ -27,6 +27,9 @@ bool parse_arguments(int argc, char **argv) {
       suite().strongest = GANTRY_DURABILITY_DURABLE;
     } else if (arg.starts_with("--max-record=")) {
       suite().max_record = std::stoull(after("--max-record="));
+    } else if (arg.starts_with("--retention=") && arg.find('=', 12) != std::string::npos) {
+      const auto equals = arg.find('=', 12);
+      suite().retention[arg.substr(12, equals - 12)] = arg.substr(equals + 1);
     } else if (arg.starts_with("--set=") && arg.find('=', 6) != std::string::npos) {
       const auto equals = arg.find('=', 6);
       suite().config[arg.substr(6, equals - 6)] = arg.substr(equals + 1);
@@ -35,13 +38,13 @@ bool parse_arguments(int argc, char **argv) {
       return false;
     }
   }
-  if (suite().plugin.empty()) std::fprintf(stderr, "which store? --plugin=<path of the .so> [--strongest=LEVEL] [--max-record=BYTES] [--set=key=value ...]\n");
+  if (suite().plugin.empty()) std::fprintf(stderr, "which store? --plugin=<path of the .so> [--strongest=LEVEL] [--max-record=BYTES] [--set=key=value ...] [--retention=key=value ...]\n");
   return !suite().plugin.empty();
 }
 
-std::unique_ptr<StoreInstance> make_store(FakeHost &host) {
+std::unique_ptr<StoreInstance> make_store(FakeHost &host, const ConfigTexts &config) {
   const gantry_component &component = component_of(load_plugin(suite().plugin), GANTRY_STORE_ID);
-  return std::make_unique<StoreInstance>(host, component, suite().config);
+  return std::make_unique<StoreInstance>(host, component, config);
 }
 
 std::uint32_t StoreContract::default_level() { return std::min(suite().strongest, GANTRY_DURABILITY_WRITTEN); }
@@ -63,10 +66,20 @@ void StoreContract::start(std::uint32_t shards, LoopMode mode) {
   }
   host_ = std::make_unique<FakeHost>(shards, mode);
   host_->start_wall_at(kTestWallMs);
-  store_ = make_store(*host_);
+  ConfigTexts config = suite().config;
+  if (retention_) {
+    for (const auto &[key, value] : suite().retention) config[key] = value;
+  }
+  store_ = make_store(*host_, config);
   // Nothing in a test makes sense on a store that did not open; an exception ends it there.
   if (store_->open(dir(), default_level()) != GANTRY_OK) throw std::runtime_error(std::string("open failed: ") + store_->error().text);
   EXPECT_EQ(store_->sink_faults(), "");
+}
+
+void StoreContract::start_with_retention() {
+  close();
+  retention_ = true;
+  start();
 }
 
 void StoreContract::reopen() {

@@ -17,12 +17,13 @@ namespace gantry::test {
 struct Suite {
   std::string plugin;                                   // path of the .so
   ConfigTexts config;                                   // its keys
+  ConfigTexts retention;                                // further keys that make it drop old records after a few MiB
   std::uint32_t strongest = GANTRY_DURABILITY_DURABLE;  // highest level that it offers
   std::size_t max_record = (4u << 20) + (64u << 10);    // bytes that it must take with this config: a full message and its properties
 };
 Suite &suite();
 
-// Sets `suite` from --plugin=, --strongest=memory|written|durable and --max-record= and --set=key=value; false with a message on stderr when wrong.
+// Sets `suite` from --plugin=, --strongest=memory|written|durable and --max-record=, --set=key=value and --retention=key=value; false with a message on stderr when wrong.
 [[nodiscard]] bool parse_arguments(int argc, char **argv);
 
 class StoreContract : public ::testing::Test {
@@ -35,12 +36,14 @@ class StoreContract : public ::testing::Test {
   void SetUp() override;
   void TearDown() override;
   void start(std::uint32_t shards = 1, LoopMode mode = LoopMode::kManual);
+  // The same with suite().retention, in a folder of its own.
+  void start_with_retention();
   // Stops and destroys the store and opens another one in the same folder, under a new host.
   void reopen();
 
   [[nodiscard]] StoreInstance &store() { return *store_; }
   [[nodiscard]] FakeHost &host() { return *host_; }
-  [[nodiscard]] std::string dir() const { return dir_.str(); }
+  [[nodiscard]] std::string dir() const { return retention_ ? retention_dir_.str() : dir_.str(); }
   void close();
 
   // Inline code of one append on shard 0 without waiting for the completion.
@@ -50,12 +53,13 @@ class StoreContract : public ::testing::Test {
   static gantry_read read_of(gantry_queue queue, std::int64_t offset);
 
  private:
-  TempDir dir_;
+  TempDir dir_, retention_dir_;
+  bool retention_ = false;
   std::unique_ptr<FakeHost> host_;
   std::vector<std::unique_ptr<FakeHost>> former_hosts_;  // a test's CompletionLogs may still refer to them
   std::unique_ptr<StoreInstance> store_;
 };
 
-[[nodiscard]] std::unique_ptr<StoreInstance> make_store(FakeHost &host);
+[[nodiscard]] std::unique_ptr<StoreInstance> make_store(FakeHost &host, const ConfigTexts &config = suite().config);
 
 }  // namespace gantry::test

@@ -60,6 +60,11 @@ struct Content {
   static std::int64_t tag(std::size_t i) { return static_cast<std::int64_t>(i % 5) - 2; }
   static std::int64_t store_ms(std::size_t i) { return kTestWallMs + static_cast<std::int64_t>(i) * 3; }
 
+  // Keys: one of its own, one shared by every hundredth, and every seventh record has none.
+  static std::uint64_t own_key(std::size_t i) { return 0x9E3779B97F4A7C15ull * (i + 1); }
+  static std::uint64_t shared_key(std::size_t i) { return 7 + i % 100; }
+  static bool has_keys(std::size_t i) { return i % 7 != 3; }
+
   static void write(StoreInstance &store, std::uint32_t level = GANTRY_DURABILITY_DEFAULT) {
     std::vector<Message> messages;
     std::vector<gantry_queue> queues;
@@ -68,6 +73,7 @@ struct Content {
       messages.push_back(message(queues[i % kQueues], body(i), tag(i)));
       messages.back().store_ms = store_ms(i);
       messages.back().durability = level;
+      if (has_keys(i)) messages.back().key_hashes = {own_key(i), shared_key(i)};
     }
     append_all(store, messages, 32);
   }
@@ -96,7 +102,34 @@ struct Content {
         }
       }
     }
+    expect_keys_in(store);
     EXPECT_EQ(store.stats().bad_records_total, 0u);
+  }
+
+  static void expect_keys_in(StoreInstance &store) {
+    const auto expect_record = [](const gantry_record &record, const std::string &bytes, std::size_t i) {
+      Message m = message(0, body(i));
+      const auto offset = static_cast<std::int64_t>(i / kQueues);
+      ASSERT_EQ(bytes, with_fixes(m.bytes, offset, record.phys_pos, store_ms(i))) << i;
+    };
+    for (std::size_t i = 0; i < kRecords; ++i) {
+      const ReadResult got = store.query_key(own_key(i));
+      ASSERT_EQ(got->n, has_keys(i) ? 1u : 0u) << i;
+      if (has_keys(i)) expect_record(got->records[0], got.bytes(0), i);
+    }
+    for (std::size_t k = 0; k < 100; k += 13) {
+      std::size_t i = kRecords + k;  // newest first, 3 at a time
+      for (std::int64_t before = INT64_MAX; before >= 0;) {
+        const ReadResult got = store.query_key(shared_key(k), 3, before);
+        for (std::size_t r = 0; r < got->n; ++r) {
+          do i -= 100;
+          while (!has_keys(i));
+          expect_record(got->records[r], got.bytes(r), i);
+        }
+        before = got->next_off;
+      }
+      EXPECT_TRUE(i < 100 || (i < 200 && !has_keys(i - 100))) << i;
+    }
   }
 };
 

@@ -247,7 +247,7 @@ TEST_F(Read, WrongRequestsAreRefusedInline) {
   EXPECT_EQ(code([](gantry_read &r) { r.max_records = 0; }), GANTRY_E_INVALID);
   EXPECT_EQ(code([](gantry_read &r) { r.max_records = 1025; }), GANTRY_E_INVALID);
   EXPECT_EQ(code([](gantry_read &r) { r.reserved[1] = 1; }), GANTRY_E_INVALID);
-  EXPECT_EQ(code([](gantry_read &r) { r.flags = 2; }), GANTRY_E_INVALID);
+  EXPECT_EQ(code([](gantry_read &r) { r.flags = 4; }), GANTRY_E_INVALID);
   EXPECT_EQ(code([](gantry_read &r) { r.queue = GANTRY_NO_QUEUE; }), GANTRY_E_NOT_FOUND);
 }
 
