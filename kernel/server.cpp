@@ -138,7 +138,7 @@ Result<void> Server::make_store_and_broker() {
   GANTRY_TRY(broker_->open(document_.broker().data_dir));
   GANTRY_TRY(store_->start());
   broker_->start(io_->shard_count());
-  delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay());
+  delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay(), broker_->retention_hold());
   delayed_->start();
   return {};
 }

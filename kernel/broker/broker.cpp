@@ -15,7 +15,7 @@ constexpr std::int64_t kExpirePeriodMs = 10'000;  // RocketMQ's scan period for 
 }  // namespace
 
 Broker::Broker(BrokerOptions options, const gantry_host *host, StorePort store, EventSink &events)
-    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, *this, fetcher_), relay_(core_, fetcher_), redelivery_(core_, *this, relay_) {}
+    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, *this, fetcher_), hold_(store.table, store.self), relay_(core_, fetcher_), redelivery_(core_, *this, relay_) {}
 
 Result<void> Broker::open(const std::string &data_dir) {
   const gantry_store_open args{sizeof args, 0, str(data_dir), core_.options.default_durability, 0};

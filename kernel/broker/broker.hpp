@@ -7,6 +7,7 @@
 #include "kernel/broker/producer.hpp"
 #include "kernel/broker/redelivery.hpp"
 #include "kernel/broker/relay.hpp"
+#include "kernel/broker/retention_hold.hpp"
 
 #include <optional>
 
@@ -60,6 +61,7 @@ class Broker {
 
   [[nodiscard]] Producer &producer() { return producer_; }
   [[nodiscard]] Fetcher &fetcher() { return fetcher_; }
+  [[nodiscard]] RetentionHold &retention_hold() { return hold_; }
   [[nodiscard]] Relay &relay() { return relay_; }
   [[nodiscard]] Redelivery &redelivery() { return redelivery_; }
   [[nodiscard]] Core &core() { return core_; }
@@ -81,6 +83,7 @@ class Broker {
   Core core_;
   Fetcher fetcher_;
   Producer producer_;
+  RetentionHold hold_;
   Relay relay_;
   Redelivery redelivery_;
   std::string restore_problem_;  // first row that could not be understood, while open runs

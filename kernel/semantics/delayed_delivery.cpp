@@ -22,6 +22,7 @@ constexpr std::uint32_t kMaxInFlight = 1024;      // per level
 
 void DelayedDelivery::start() {
   store_cq_ = core_.cq->create(core_.host, 0, &DelayedDelivery::on_store, this);
+  holder_ = hold_.add();
   levels_.resize(core_.options.delay_levels.count());
   for (std::uint32_t i = 0; i < levels_.size(); ++i) {
     levels_[i].owner = this;
@@ -40,7 +41,18 @@ void DelayedDelivery::tick() {
   const std::int64_t now_ms = core_.now_ms();
   std::int64_t next_ms = kTickMs;
   for (Level &level : levels_) turn(level, now_ms, &next_ms);
+  hold_log();
   (void)core_.exec->timer_arm(core_.host, 0, next_ms, [](void *self) noexcept { static_cast<DelayedDelivery *>(self)->tick(); }, this);
+}
+
+// What waits must survive retention, however old or big the log is. A message that came a moment ago is at its end anyway.
+void DelayedDelivery::hold_log() {
+  std::int64_t oldest_pos = INT64_MAX;
+  for (const Level &level : levels_) {
+    if (level.state == State::kStart || level.state == State::kFindingCursor) return;
+    oldest_pos = std::min(oldest_pos, level.oldest_pos);
+  }
+  hold_.set(holder_, oldest_pos);
 }
 
 void DelayedDelivery::turn(Level &level, std::int64_t now_ms, std::int64_t *next_ms) {
@@ -56,7 +68,10 @@ void DelayedDelivery::turn(Level &level, std::int64_t now_ms, std::int64_t *next
   gantry_queue queue = GANTRY_NO_QUEUE;
   const gantry_queue_stat stat = stat_of(*core_.schedule_topic, level.queue_no, &queue);
   level.cursor = std::max(level.cursor, stat.min_off);
-  if (queue == GANTRY_NO_QUEUE || level.cursor >= stat.max_off) return;
+  if (queue == GANTRY_NO_QUEUE || level.cursor >= stat.max_off) {
+    if (level.in_flight == 0) level.oldest_pos = INT64_MAX;
+    return;
+  }
   if (level.head_due_ms > now_ms) {
     *next_ms = std::min(*next_ms, level.head_due_ms - now_ms);
     return;
@@ -71,6 +86,7 @@ void DelayedDelivery::find_cursor(Level &level) {
   const gantry_queue_stat stat = stat_of(*core_.schedule_op_topic, level.queue_no, &queue);
   if (queue == GANTRY_NO_QUEUE || stat.max_off == stat.min_off) {
     level.state = State::kIdle;
+    level.oldest_pos = 0;
     return;
   }
   read(level, stat.max_off - 1, queue, 1);
@@ -115,15 +131,20 @@ void DelayedDelivery::on_records(Level &level, const gantry_read_result *result)
   if (level.state == State::kStart || level.state == State::kFindingCursor) {
     if (result->n != 0) level.cursor = result->records[0].tag + 1;
     level.state = result->n != 0 ? State::kIdle : State::kStart;
+    level.oldest_pos = 0;  // until the first one that waits is read
     result->owner->release(result->owner);
     return;
   }
   level.state = State::kIdle;
   level.head_due_ms = 0;
+  if (result->n != 0 && level.in_flight == 0) level.oldest_pos = result->records[0].phys_pos;
   bool all = !draining_;
   for (std::uint32_t i = 0; i < result->n && all; ++i) {
     const Verdict verdict = deliver(level, result->records[i], now_ms);
-    if (verdict == Verdict::kNotDue) level.head_due_ms = result->records[i].tag;
+    if (verdict == Verdict::kNotDue) {
+      level.head_due_ms = result->records[i].tag;
+      if (level.in_flight == 0) level.oldest_pos = result->records[i].phys_pos;
+    }
     all = verdict == Verdict::kDelivered;
     if (all) level.cursor = result->records[i].queue_off + 1;
   }

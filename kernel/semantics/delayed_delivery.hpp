@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernel/broker/relay.hpp"
+#include "kernel/broker/retention_hold.hpp"
 
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace gantry::semantics {
 class DelayedDelivery {
  public:
   // Both outlive it.
-  DelayedDelivery(broker::Core &core, broker::Relay &relay) : core_(core), relay_(relay) {}
+  DelayedDelivery(broker::Core &core, broker::Relay &relay, broker::RetentionHold &hold) : core_(core), relay_(relay), hold_(hold) {}
 
   // After Broker::open and Broker::start. [thread: control, before the shards run]
   void start();
@@ -29,6 +30,7 @@ class DelayedDelivery {
     std::uint32_t queue_no = 0;
     State state = State::kStart;
     std::int64_t cursor = 0;           // queue offset of the next message to deliver
+    std::int64_t oldest_pos = INT64_MAX;  // log position of the first message that waits, or of one before it; INT64_MAX: none
     std::int64_t head_due_ms = 0;      // of the message at the cursor, as far as known
     std::uint32_t in_flight = 0;       // stored, completion still to come
     std::int64_t failed_off = -1;      // lowest queue offset whose delivery failed
@@ -37,6 +39,7 @@ class DelayedDelivery {
   enum class Verdict : std::uint8_t { kDelivered, kNotDue, kBusy };
 
   void tick();
+  void hold_log();
   void turn(Level &level, std::int64_t now_ms, std::int64_t *next_ms);
   void find_cursor(Level &level);
   void read(Level &level, std::int64_t offset, gantry_queue queue, std::uint32_t max_records);
@@ -49,6 +52,8 @@ class DelayedDelivery {
 
   broker::Core &core_;
   broker::Relay &relay_;
+  broker::RetentionHold &hold_;
+  std::size_t holder_ = 0;
   gantry_cq store_cq_ = 0;
   std::vector<Level> levels_;
   bool draining_ = false;

@@ -24,7 +24,7 @@ class SemanticsTest : public BrokerTest {
   }
 
   std::unique_ptr<semantics::DelayedDelivery> start_delivery() {
-    auto made = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay());
+    auto made = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay(), broker_->retention_hold());
     made->start();
     turns();
     return made;
