@@ -15,7 +15,7 @@ constexpr std::int64_t kExpirePeriodMs = 10'000;  // RocketMQ's scan period for 
 }  // namespace
 
 Broker::Broker(BrokerOptions options, const gantry_host *host, StorePort store, EventSink &events)
-    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, fetcher_) {}
+    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, fetcher_), key_lookup_(core_) {}
 
 Result<void> Broker::open(const std::string &data_dir) {
   const gantry_store_open args{sizeof args, 0, str(data_dir), core_.options.default_durability, 0};
@@ -103,6 +103,7 @@ void Broker::add_builtin_topics() {
 void Broker::start(std::uint32_t shard_count) {
   fetcher_.start(shard_count);
   producer_.start(shard_count);
+  key_lookup_.start(shard_count);
   const auto tick = [](void *self) noexcept { static_cast<Broker *>(self)->housekeeping(); };
   (void)core_.exec->timer_arm(core_.host, 0, kHousekeepingMs, tick, this);
 }
@@ -161,6 +162,7 @@ void Broker::drain() {
 }
 
 void Broker::stop() {
+  key_lookup_.stop();
   producer_.stop();
   fetcher_.stop();
 }

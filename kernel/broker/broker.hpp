@@ -4,6 +4,7 @@
 #include "kernel/base/host_context.hpp"
 #include "kernel/broker/core.hpp"
 #include "kernel/broker/fetcher.hpp"
+#include "kernel/broker/key_lookup.hpp"
 #include "kernel/broker/producer.hpp"
 
 #include <optional>
@@ -58,6 +59,7 @@ class Broker {
 
   [[nodiscard]] Producer &producer() { return producer_; }
   [[nodiscard]] Fetcher &fetcher() { return fetcher_; }
+  [[nodiscard]] KeyLookup &key_lookup() { return key_lookup_; }
   [[nodiscard]] Core &core() { return core_; }
 
  private:
@@ -77,6 +79,7 @@ class Broker {
   Core core_;
   Fetcher fetcher_;
   Producer producer_;
+  KeyLookup key_lookup_;
   std::string restore_problem_;  // first row that could not be understood, while open runs
   std::int64_t last_expire_ms_ = 0;
   bool draining_ = false;
