@@ -15,7 +15,7 @@ constexpr std::int64_t kExpirePeriodMs = 10'000;  // RocketMQ's scan period for 
 }  // namespace
 
 Broker::Broker(BrokerOptions options, const gantry_host *host, StorePort store, EventSink &events)
-    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, *this, fetcher_), hold_(store.table, store.self), relay_(core_, fetcher_), redelivery_(core_, *this, relay_) {}
+    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, *this, fetcher_), hold_(store.table, store.self), relay_(core_, fetcher_), redelivery_(core_, *this, relay_), key_lookup_(core_) {}
 
 Result<void> Broker::open(const std::string &data_dir) {
   const gantry_store_open args{sizeof args, 0, str(data_dir), core_.options.default_durability, 0};
@@ -109,6 +109,7 @@ void Broker::start(std::uint32_t shard_count) {
   producer_.start(shard_count);
   relay_.start(shard_count);
   redelivery_.start(shard_count);
+  key_lookup_.start(shard_count);
   const auto tick = [](void *self) noexcept { static_cast<Broker *>(self)->housekeeping(); };
   (void)core_.exec->timer_arm(core_.host, 0, kHousekeepingMs, tick, this);
 }
@@ -169,6 +170,7 @@ void Broker::drain() {
 void Broker::stop() {
   redelivery_.stop();
   relay_.stop();
+  key_lookup_.stop();
   producer_.stop();
   fetcher_.stop();
 }

@@ -4,6 +4,7 @@
 #include "kernel/base/host_context.hpp"
 #include "kernel/broker/core.hpp"
 #include "kernel/broker/fetcher.hpp"
+#include "kernel/broker/key_lookup.hpp"
 #include "kernel/broker/producer.hpp"
 #include "kernel/broker/redelivery.hpp"
 #include "kernel/broker/relay.hpp"
@@ -64,6 +65,7 @@ class Broker {
   [[nodiscard]] RetentionHold &retention_hold() { return hold_; }
   [[nodiscard]] Relay &relay() { return relay_; }
   [[nodiscard]] Redelivery &redelivery() { return redelivery_; }
+  [[nodiscard]] KeyLookup &key_lookup() { return key_lookup_; }
   [[nodiscard]] Core &core() { return core_; }
 
  private:
@@ -86,6 +88,7 @@ class Broker {
   RetentionHold hold_;
   Relay relay_;
   Redelivery redelivery_;
+  KeyLookup key_lookup_;
   std::string restore_problem_;  // first row that could not be understood, while open runs
   std::int64_t last_expire_ms_ = 0;
   bool draining_ = false;

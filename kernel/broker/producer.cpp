@@ -4,6 +4,7 @@
 #include "kernel/broker/broker.hpp"
 #include "kernel/broker/fetcher.hpp"
 #include "kernel/broker/java_hash.hpp"
+#include "kernel/broker/key_hash.hpp"
 #include "kernel/broker/names.hpp"
 #include "kernel/broker/properties.hpp"
 
@@ -69,6 +70,7 @@ std::uint32_t Producer::produce_some(Shard &shard, const gantry_produce *reqs, s
   std::uint32_t count = 0;
   std::uint8_t *scratch = shard.scratch.data();
   const std::int64_t now_ms = core_.now_ms();
+  shard.keys.clear();
   for (std::uint32_t i = 0; i < n; ++i) {
     if (admitted[i].status != GANTRY_OK) continue;
     build(shard, reqs[i], admitted[i], now_ms, built[count], appends[count], scratch);
@@ -79,6 +81,9 @@ std::uint32_t Producer::produce_some(Shard &shard, const gantry_produce *reqs, s
     request_of[count++] = i;
   }
 
+  // Only now the hashes move no more.
+  for (std::uint32_t k = 0, at = 0; k < count; at += appends[k++].n_keys)
+    if (appends[k].n_keys != 0) appends[k].key_hashes = shard.keys.data() + at;
   std::int32_t accepted = 0;
   if (count != 0) accepted = core_.store.table->append(core_.store.self, shard.index, appends, count, shard.store_cq);
   std::int32_t refusal = GANTRY_OK;
@@ -181,6 +186,7 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
   append.fix_phys_off = kPhysicalOffsetAt;
   append.fix_store_ms = encoded.store_ms_at;
   append.durability = req.durability;
+  append.n_keys = add_key_hashes(place.topic->name, props.keys, props.uniq_key, shard.keys);
 }
 
 // Consumers send to their %RETRY% topic themselves when they cannot give a message back, and orderly ones at their last attempt.

@@ -39,6 +39,7 @@ class Producer {
     std::uint32_t free_head = kNoSlot;
     std::vector<std::uint8_t> scratch;  // record headers and tails of one batch
     std::vector<gantry_cqe> out;        // completions of one delivery
+    std::vector<std::uint64_t> keys;    // key hashes of one batch, record by record
   };
   struct Admitted {  // verdict on one request
     Topic *topic = nullptr;

@@ -9,6 +9,8 @@ namespace gantry::broker {
 // What the broker needs to know of a message's properties. Views into the property string.
 struct PropertyScan {
   std::string_view tags;
+  std::string_view keys;      // words separated by blanks
+  std::string_view uniq_key;  // the id that the producer gave
   // The property string without WAIT, which RocketMQ does not store: what comes before it and what comes after.
   std::string_view before_wait, after_wait;
   std::string_view delay;    // DELAY unless "0": a level
@@ -22,12 +24,14 @@ inline void note_property(PropertyScan &scan, std::string_view key, std::string_
   switch (key.size()) {
     case 4:
       if (key == "TAGS") scan.tags = value;
+      if (key == "KEYS") scan.keys = value;
       break;
     case 5:
       if (key == "DELAY" && value != "0") scan.delay = value;
       break;
     case 8:
       if (key == "TRAN_MSG") scan.transaction = value == "true";
+      if (key == "UNIQ_KEY") scan.uniq_key = value;
       break;
     default:
       if (key == "TIMER_DELAY_SEC" || key == "TIMER_DELAY_MS" || key == "TIMER_DELIVER_MS") scan.timer = true;

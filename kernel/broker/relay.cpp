@@ -1,6 +1,8 @@
 #include "kernel/broker/relay.hpp"
 
 #include "kernel/broker/fetcher.hpp"
+#include "kernel/broker/key_hash.hpp"
+#include "kernel/broker/properties.hpp"
 
 #include <gantry++/str.hpp>
 
@@ -72,6 +74,10 @@ std::int32_t Relay::store(const RelayItem &item) {
   append.fix_phys_off = kPhysicalOffsetAt;
   append.fix_store_ms = encoded.store_ms_at;
   append.durability = item.durability;
+  shard.keys.clear();
+  const PropertyScan scan = scan_properties(item.props);
+  append.n_keys = add_key_hashes(item.topic->name, scan.keys, scan.uniq_key, shard.keys);
+  append.key_hashes = append.n_keys != 0 ? shard.keys.data() : nullptr;
   const std::int32_t accepted = core_.store.table->append(core_.store.self, index, &append, 1, shard.store_cq);
   if (accepted != 1) return accepted < 0 ? accepted : GANTRY_E_AGAIN;
   Pending &pending = shard.pending[slot];

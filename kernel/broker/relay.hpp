@@ -54,6 +54,7 @@ class Relay {
     std::vector<Pending> pending;
     std::uint32_t free_head = kNoSlot;
     std::vector<std::uint8_t> scratch;
+    std::vector<std::uint64_t> keys;
   };
   static constexpr std::uint32_t kNoSlot = 0xFFFFFFFFu;
 

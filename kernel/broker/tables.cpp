@@ -64,6 +64,7 @@ const gantry_broker_v1 kBrokerTable = {
           return GANTRY_OK;
         },
     .offset_list = [](const gantry_host *host, gantry_group group, gantry_topic topic, gantry_committed_fn fn, void *arg) noexcept { of(host).offset_list(group, topic, fn, arg); },
+    .message_query = [](const gantry_host *host, const gantry_message_query *query, gantry_cq cq) noexcept { return of(host).key_lookup().query(*query, cq); },
     .send_back = [](const gantry_host *host, const gantry_send_back *req, gantry_cq cq) noexcept { return of(host).redelivery().send_back(*req, cq); },
 };
 

@@ -93,6 +93,13 @@ class FakeBroker {
   std::vector<std::string> unregistered;  // "client/producer/consumer"
   std::vector<gantry_conn> closed;
   std::vector<Asked> seeks, views, commits_waited_for;
+  struct Query {
+    std::string topic, key;
+    gantry_message_query req;
+    gantry_cq cq;
+  };
+  std::vector<Query> queries;
+  std::int32_t query_refusal = 0;
   std::vector<gantry_topic_info> upserts;
   std::string store_host;
 
@@ -104,6 +111,7 @@ class FakeBroker {
   void fail_fetch(std::size_t i, std::int32_t status, std::uint32_t subject);
   void complete(const Asked &asked, std::int32_t status, std::int64_t result);
   void complete(const GivenBack &given, std::int32_t status, std::uint32_t subject);
+  void complete_query(std::size_t i, const std::vector<std::string> &records);
   void complete_view(const Asked &asked, const std::string &record);
   [[nodiscard]] int results_alive() const { return results_alive_; }
 

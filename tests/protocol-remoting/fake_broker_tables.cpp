@@ -182,6 +182,11 @@ struct FakeBrokerTables {
   static std::int32_t producer_group(const gantry_host *, gantry_str group, gantry_member_fn fn, void *arg) noexcept {
     return tell_members(fake().producer_groups, text(group), nullptr, fn, arg);
   }
+  static std::int32_t message_query(const gantry_host *, const gantry_message_query *q, gantry_cq cq) noexcept {
+    if (fake().query_refusal < 0) return fake().query_refusal;
+    fake().queries.push_back({text(q->topic), text(q->key), *q, cq});
+    return GANTRY_OK;
+  }
   static void offset_list(const gantry_host *, gantry_group group, gantry_topic topic, gantry_committed_fn fn, void *arg) noexcept {
     for (const auto &c : fake().committed) {
       gantry_topic_info info{};
@@ -197,7 +202,7 @@ const gantry_broker_v1 *FakeBroker::broker_table() {
   static constexpr gantry_broker_v1 kTable = {
       T::info,  T::set_store_host, T::topic_find,   T::topic_ensure, T::topic_upsert, T::topic_list, T::topics_version, T::group_find, T::group_name,
       T::produce, T::fetch,        T::offset_commit, T::offset_query, T::queue_stat,  T::seek_time,  T::message_at,     T::queue_lock, T::queue_unlock,
-      T::offset_list, T::send_back};
+      T::offset_list, T::message_query, T::send_back};
   return &kTable;
 }
 

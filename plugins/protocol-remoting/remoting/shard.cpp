@@ -2,6 +2,7 @@
 
 #include "codec/codes.hpp"
 #include "remoting/offset_requests.hpp"
+#include "remoting/query_requests.hpp"
 #include "remoting/retry_requests.hpp"
 
 #include <gantry++/str.hpp>
@@ -170,6 +171,7 @@ bool Shard::handle_tools(const Request &request) {
     case kGetConsumerRunningInfo: relays_.running_info(request); return true;
     case kConsumeMessageDirectly: relays_.consume_directly(request); return true;
     case kInvokeBrokerToGetConsumerStatus: relays_.consumer_status(request); return true;
+    case kQueryMessage: query_message(ctx_, request); return true;
     case kInvokeBrokerToResetOffset: resets_.reset_offset(request); return true;
     default: return tell_group_info(ctx_, request) || tell_topic_info(ctx_, request);
   }
@@ -192,6 +194,7 @@ void Shard::complete(const gantry_cqe &cqe) {
     case PendingKind::kCommit: return complete_commit(ctx_, cqe);
     case PendingKind::kSendBack: return complete_send_back(ctx_, cqe);
     case PendingKind::kDirect: return relays_.complete_direct(cqe);
+    case PendingKind::kQuery: return complete_query(ctx_, cqe);
     case PendingKind::kResetSeek: return resets_.complete_seek(cqe);
     case PendingKind::kResetCommit: return resets_.complete_commit(cqe);
     case PendingKind::kFree: break;

@@ -115,6 +115,16 @@ typedef struct gantry_lock_item {
   uint32_t queue_no, held; /* out: 1 when the caller holds it now */
 } gantry_lock_item;
 
+typedef struct gantry_message_query { /* spans are borrowed until message_query returns */
+  uint64_t user_data;
+  gantry_str topic;         /* by name; it need not exist any more */
+  gantry_str key;           /* one word of KEYS, or a UNIQ_KEY */
+  int64_t begin_ms, end_ms; /* store time, both included */
+  uint32_t max_messages;    /* 1..1024 */
+  uint32_t flags;           /* 0 */
+  uint64_t reserved[2];     /* 0 */
+} gantry_message_query;
+
 typedef struct gantry_committed { /* what a group has committed in a queue */
   gantry_group group;
   gantry_topic topic;
@@ -192,6 +202,9 @@ typedef struct gantry_broker_v1 {
   /* Committed offsets of a group (0 = all groups) in a topic (0 = all topics), in no order. For tools: it looks through all offsets.
    * [thread: shard] [blocking: never] [owns: borrowed during fn] [phase: started] */
   void (*offset_list)(const gantry_host *host, gantry_group group, gantry_topic topic, gantry_committed_fn fn, void *arg) GANTRY_NOEXCEPT;
+  /* Messages of a topic by key, newest first. Completion: OK: aux = gantry_fetch_result (n may be 0), the receiver releases its owner; IO, CANCELLED.
+   * Inline: OK, INVALID, UNSUPPORTED (the store has no look-up by key). [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
+  int32_t (*message_query)(const gantry_host *host, const gantry_message_query *query, gantry_cq cq) GANTRY_NOEXCEPT;
 
   /* A consumer gives a message back: it is stored again for %RETRY%group and delivered after a delay, or stored in %DLQ%group. Inline: OK, NOT_FOUND (group).
    * Completion: OK; failures: flags = subject: BODY (no message there: NOT_FOUND, INVALID, IO), TOPIC (DENIED), STORE.
