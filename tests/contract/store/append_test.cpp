@@ -183,6 +183,21 @@ TEST_F(Append, WrongRequestsAreRefusedInlineAndLeaveNoTrace) {
   EXPECT_EQ(done.count(), 0u);
 }
 
+TEST_F(Append, ABaseThatCannotBeHadIsRefusedSoThatTheWholeRecordIsSent) {
+  const gantry_queue queue = store().queue("A");
+  Message m = message(queue, "body");
+  AppendBatch batch(&m, 1, 0);
+  gantry_append request = *batch.data();
+  request.base_pos = int64_t{1} << 50;  // no record begins there
+  request.base_skip = 10;
+  request.base_bytes = 100;
+  request.bytes += 100;
+  CompletionLog done(host());
+  const std::int32_t rc = try_request(request, done.id());
+  EXPECT_TRUE(rc == GANTRY_E_UNSUPPORTED || rc == GANTRY_E_NOT_FOUND || rc == GANTRY_E_STALE) << rc;
+  EXPECT_EQ(append_one(store(), message(queue, "whole")).offsets[0], 0);
+}
+
 TEST_F(Append, ARefusalWithinABatchKeepsWhatCameBeforeIt) {
   const gantry_queue queue = store().queue("A");
   std::vector<Message> messages{message(queue, "one"), message(queue, "two"), message(queue, "bad"), message(queue, "four")};
