@@ -93,35 +93,6 @@ TEST_F(Faults, WritesBeforeTheFailedOneAreStillAcknowledged) {
   EXPECT_EQ(store().stat(q).max_off, 2);
 }
 
-TEST_F(Faults, AKeyIsFoundBeforeItsRecordIsOnDiskAndOnlyOnceItIsAcknowledged) {
-  level = GANTRY_DURABILITY_WRITTEN;
-  open();
-  const gantry_queue q = queue();
-  send(q, 1);
-  disk->hold_writes = true;
-  Message fast = message(q, "in memory"), slow = message(q, "to be written");
-  fast.key_hashes = slow.key_hashes = {42};
-  fast.durability = GANTRY_DURABILITY_MEMORY;
-  fast = append_one(store(), fast);
-  CompletionLog done(host());
-  AppendBatch batch(&slow, 1, 0);
-  host().on_shard(0, [&] { ASSERT_EQ(store().table().append(store().self(), 0, batch.data(), 1, done.id()), 1); });
-  {
-    const ReadResult got = store().query_key(42);
-    ASSERT_EQ(got->n, 1u);
-    EXPECT_EQ(got.bytes(0), fast.expected());
-    EXPECT_EQ(got->next_off, -1);
-  }
-  EXPECT_EQ(done.count(), 0u);
-  disk->release_writes();
-  ASSERT_TRUE(done.wait_count(1));
-  slow.phys_pos = done.all()[0].result;
-  const ReadResult got = store().query_key(42);
-  ASSERT_EQ(got->n, 2u);
-  EXPECT_EQ(got.bytes(0), slow.expected());
-  EXPECT_EQ(got.bytes(1), fast.expected());
-}
-
 TEST_F(Faults, AFailedFlushIsFinal) {
   level = GANTRY_DURABILITY_WRITTEN;
   config["flush_interval"] = "20ms";
