@@ -30,7 +30,7 @@ io::TlsMode tls_mode(config::TlsMode mode) {
   return io::TlsMode::kOff;
 }
 
-Result<broker::BrokerOptions> broker_options(const config::Document &document) {
+broker::BrokerOptions broker_options(const config::Document &document) {
   const config::BrokerSettings &settings = document.broker();
   broker::BrokerOptions options;
   options.cluster = settings.cluster;
@@ -41,9 +41,7 @@ Result<broker::BrokerOptions> broker_options(const config::Document &document) {
   options.default_topic_queues = settings.default_topic_queues;
   options.max_message_bytes = settings.max_message_bytes;
   options.default_durability = document.store().ack;
-  auto levels = broker::DelayLevels::parse(settings.delay_levels);
-  if (!levels) return std::move(levels.error()).in("[broker] delay_levels");
-  options.delay_levels = std::move(*levels);
+  options.delay_levels = settings.delay_levels;
   return options;
 }
 
@@ -131,9 +129,7 @@ Result<void> Server::make_store_and_broker() {
   broker_host_.tables = &tables_;
   broker_host_.io = io_.get();
   const broker::StorePort port{&store_->table<gantry_store_v1>(), store_->self()};
-  auto options = broker_options(document_);
-  if (!options) return std::move(options.error());
-  broker_ = std::make_unique<broker::Broker>(std::move(*options), &broker_host_.abi, port, static_cast<broker::EventSink &>(*this));
+  broker_ = std::make_unique<broker::Broker>(broker_options(document_), &broker_host_.abi, port, static_cast<broker::EventSink &>(*this));
   broker::Broker::add_services(tables_);
   GANTRY_TRY(broker_->open(document_.broker().data_dir));
   GANTRY_TRY(store_->start());

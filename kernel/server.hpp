@@ -2,11 +2,11 @@
 #pragma once
 
 #include "kernel/broker/broker.hpp"
-#include "kernel/semantics/delayed_delivery.hpp"
 #include "kernel/config/document.hpp"
 #include "kernel/io/shard_set.hpp"
 #include "kernel/plugin/instance.hpp"
 #include "kernel/plugin/plugin_host.hpp"
+#include "kernel/semantics/delayed_delivery.hpp"
 
 #include <memory>
 #include <string>

@@ -1,16 +1,17 @@
 // What the parts of the broker share: settings, the store, the kernel's services, and the tables guarded by one mutex.
 //
 // Lock order: Core::mutex before the store's own locks; nothing of the broker is locked while a completion queue delivers. The mutex is
-// taken once per batch of requests, never per message, and never held across record building or store.append.
+// taken once per batch of requests, not per message (only those that are delayed, given back or dead letters take it once more), and never
+// held across record building or store.append.
 #pragma once
 
-#include "kernel/broker/delay_levels.hpp"
 #include "kernel/broker/groups.hpp"
 #include "kernel/broker/locks.hpp"
 #include "kernel/broker/offsets.hpp"
 #include "kernel/broker/record.hpp"
 #include "kernel/broker/sessions.hpp"
 #include "kernel/broker/topics.hpp"
+#include "kernel/config/delay_levels.hpp"
 
 #include <gantry/draft/broker.h>
 #include <gantry/draft/protocol.h>
@@ -29,7 +30,7 @@ struct BrokerOptions {
   std::uint32_t default_topic_queues = 8;
   std::uint32_t max_message_bytes = 4u << 20;
   std::uint32_t default_durability = GANTRY_DURABILITY_DURABLE;
-  DelayLevels delay_levels = *DelayLevels::parse(kDefaultDelayLevels);
+  config::DelayLevels delay_levels = *config::DelayLevels::parse(config::kDefaultDelayLevels);
 };
 
 // The store plugin's instance.

@@ -218,7 +218,7 @@ std::int32_t Producer::hold_back(std::string_view delay, std::int64_t now_ms, Ad
   const auto [end, error] = std::from_chars(delay.data(), delay.data() + delay.size(), level);
   if (error != std::errc() || end != delay.data() + delay.size()) return GANTRY_E_INVALID;
   if (level <= 0) return GANTRY_OK;
-  const DelayLevels &levels = core_.options.delay_levels;
+  const config::DelayLevels &levels = core_.options.delay_levels;
   place.queue_no = levels.clamp(level) - 1;
   place.tag = now_ms + levels.delay_ms(place.queue_no + 1);
   place.props = "REAL_TOPIC\1" + place.topic->name + "\2REAL_QID\1" + std::to_string(admitted.queue_no) + "\2";

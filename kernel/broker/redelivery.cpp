@@ -138,7 +138,7 @@ std::int32_t Redelivery::store_again(Job &job, const StoredMessage &message) {
   item.arg = &job;
   std::string level_text = "0", queue_text = "0";
   if (!dead) {
-    const DelayLevels &levels = core_.options.delay_levels;
+    const config::DelayLevels &levels = core_.options.delay_levels;
     const std::int64_t asked = job.delay_level > 0 ? job.delay_level : kFirstRetryLevel + message.reconsume_times;
     const std::uint32_t level = levels.clamp(asked);
     level_text = std::to_string(asked);

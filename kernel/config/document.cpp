@@ -95,7 +95,6 @@ void Document::State::read_broker() {
   broker.auto_create_topics = values["auto_create_topics"].number != 0;
   broker.auto_create_groups = values["auto_create_groups"].number != 0;
   broker.default_topic_queues = static_cast<std::uint32_t>(values["default_topic_queues"].number);
-  broker.delay_levels = values["delay_levels"].text;
   broker.max_message_bytes = static_cast<std::uint32_t>(values["max_message_size"].number);
   broker.shards = shards_for(values["shards"].number);
   broker.drain_timeout_ms = values["drain_timeout"].number;
@@ -104,6 +103,10 @@ void Document::State::read_broker() {
   for (const char *key : {"cluster", "name"})
     if (!is_visible_name(values[key].text))
       problems.add(value_place(from, key), std::string(key) + ": found \"" + values[key].text + "\", wanted 1 to 127 visible ASCII characters without blanks");
+  if (auto levels = DelayLevels::parse(values["delay_levels"].text); levels)
+    broker.delay_levels = std::move(*levels);
+  else
+    problems.add(value_place(from, "delay_levels"), "delay_levels: " + levels.error().text);
   if (broker.data_dir.empty()) problems.add(value_place(from, "data_dir"), "data_dir: found an empty path, wanted a folder");
 }
 

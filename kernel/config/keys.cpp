@@ -1,5 +1,6 @@
 #include "kernel/config/keys.hpp"
 
+#include "kernel/config/delay_levels.hpp"
 #include "kernel/config/value.hpp"
 
 namespace gantry::config {
@@ -15,7 +16,7 @@ constexpr gantry_config_key kBrokerKeys[] = {
     {"auto_create_topics", GANTRY_KEY_BOOL, 0, "true", 0, 0, nullptr, "make a topic when the first message for it arrives"},
     {"auto_create_groups", GANTRY_KEY_BOOL, 0, "true", 0, 0, nullptr, "make a consumer group when its first member arrives"},
     {"default_topic_queues", GANTRY_KEY_INT, 0, "8", 1, 16384, nullptr, "message queues of a topic that is made automatically"},
-    {"delay_levels", GANTRY_KEY_STRING, 0, "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h", 0, 0, nullptr,
+    {"delay_levels", GANTRY_KEY_STRING, 0, kDefaultDelayLevels, 0, 0, nullptr,
      "delays of the levels 1, 2, ... that a message can ask for; units s, m, h, d"},
     {"max_message_size", GANTRY_KEY_SIZE, 0, "4 MiB", 1024, 15 * kMiB, nullptr, "largest body of one message"},
     {"shards", GANTRY_KEY_INT, 0, "0", 0, 64, nullptr, "threads that serve connections; 0 is one up to two cores, else the cores less one"},

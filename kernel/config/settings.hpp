@@ -1,6 +1,8 @@
 // The part of broker.toml that belongs to the kernel, checked. Keys, units, defaults and ranges: docs/operations/configuration.md.
 #pragma once
 
+#include "kernel/config/delay_levels.hpp"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,7 +16,7 @@ struct BrokerSettings {
   bool auto_create_topics = true, auto_create_groups = true;
   std::uint32_t default_topic_queues = 0;
   std::uint32_t max_message_bytes = 0;
-  std::string delay_levels;
+  DelayLevels delay_levels;
   std::uint32_t shards = 0;  // resolved: never 0
   std::int64_t drain_timeout_ms = 0;
   std::string log_level;  // "debug", "info", "warn", "error"

@@ -27,6 +27,7 @@ TEST(Parse, DefaultsOfEveryKey) {
   EXPECT_TRUE(doc.broker().auto_create_groups);
   EXPECT_EQ(doc.broker().default_topic_queues, 8u);
   EXPECT_EQ(doc.broker().max_message_bytes, 4u << 20);
+  EXPECT_EQ(doc.broker().delay_levels.count(), 18u);
   EXPECT_GE(doc.broker().shards, 1u);
   EXPECT_EQ(doc.broker().drain_timeout_ms, 10'000);
   EXPECT_EQ(doc.broker().log_level, "info");
@@ -155,6 +156,7 @@ TEST(Parse, RangesAreTold) {
   expect_in(only_problem(parse(broker_text("drain_timeout = \"2h\""))), "found 2h, wanted 0s to 10m");
   expect_in(only_problem(parse(broker_text("data_dir = \"\""))), "data_dir: found an empty path");
   expect_in(only_problem(parse(broker_text("name = \"a b\""))), "visible ASCII");
+  expect_in(only_problem(parse(broker_text("delay_levels = \"1s 5x\""))), "delay_levels: delay level '5x' is no number");
   expect_in(only_problem(parse(broker_text("shards = 1.5"))), "found a fractional number");
   expect_in(only_problem(parse(broker_text("shards = 1979-05-27"))), "found a date or time");
   expect_in(only_problem(parse(broker_text("plugin_dirs = [\"a\", 1]"))), "found the number 1 in the list, wanted only strings");

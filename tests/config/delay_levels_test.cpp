@@ -1,8 +1,8 @@
-#include "kernel/broker/delay_levels.hpp"
+#include "kernel/config/delay_levels.hpp"
 
 #include <gtest/gtest.h>
 
-namespace gantry::broker {
+namespace gantry::config {
 namespace {
 
 TEST(DelayLevels, RocketMqsDefaultHasEighteen) {
@@ -45,4 +45,4 @@ TEST(DelayLevels, RefusalsNameTheWord) {
 }
 
 }  // namespace
-}  // namespace gantry::broker
+}  // namespace gantry::config

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace gantry::broker {
+namespace gantry::config {
 
-inline constexpr std::string_view kDefaultDelayLevels = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h";
+inline constexpr char kDefaultDelayLevels[] = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h";
 inline constexpr std::size_t kMaxDelayLevels = 128;
 
 class DelayLevels {
@@ -26,4 +26,4 @@ class DelayLevels {
   std::vector<std::int64_t> levels_ms_;
 };
 
-}  // namespace gantry::broker
+}  // namespace gantry::config

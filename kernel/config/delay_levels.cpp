@@ -1,9 +1,9 @@
-#include "kernel/broker/delay_levels.hpp"
+#include "kernel/config/delay_levels.hpp"
 
 #include <charconv>
 #include <string>
 
-namespace gantry::broker {
+namespace gantry::config {
 
 namespace {
 
@@ -44,4 +44,4 @@ Result<DelayLevels> DelayLevels::parse(std::string_view text) {
   return out;
 }
 
-}  // namespace gantry::broker
+}  // namespace gantry::config
