@@ -7,28 +7,48 @@ last acknowledged one. All rounds share one data folder; at the end every messag
 
 Usage: broker_crash.py GANTRY_BINARY LEVEL [--rounds N] [--seed S]
 """
-import argparse
 import pathlib
 import random
 import sys
-import tempfile
 import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support" / "python"))
+import kill_rounds  # noqa: E402
 import remoting  # noqa: E402
 
 TOPIC, GROUP, QUEUES, CONNECTIONS, IN_FLIGHT = "CrashTopic", "crash-group", 4, 3, 32
 
 
-class Ledger:
-    """What was acknowledged."""
+class BrokerCrash(kill_rounds.Scenario):
+    rounds = 50
+    busy_s = (0.02, 0.4)
 
     def __init__(self):
-        self.lock = threading.Lock()
-        self.bodies = {}  # (queue, offset) -> body
+        super().__init__()
+        self.bodies = {}  # (queue, offset) -> body; acknowledged, as all that follows
         self.committed = {}  # queue -> offset
-        self.faults = []
+        self.before = set()  # keys of bodies when the round began
+        self.slowest_s, self.cut = 0.0, 0
+
+    def prepare(self, gantry):
+        prepare(gantry)
+
+    def clients(self, gantry, number, rng):
+        self.before = set(self.bodies)
+        senders = [threading.Thread(target=sender, args=(gantry, self, f"r{number}c{c}", random.Random(rng.getrandbits(64)))) for c in range(CONNECTIONS)]
+        return senders + [threading.Thread(target=committer, args=(gantry, self))]
+
+    def restarted(self, gantry, start_s):
+        self.slowest_s = max(self.slowest_s, start_s)
+        self.cut += "recovered" in gantry.banner
+        verify(gantry, self, set(self.bodies) - self.before)
+
+    def finish(self, gantry):
+        verify(gantry, self, set(self.bodies))
+
+    def summary(self):
+        return (f"{len(self.bodies)} messages and offsets {self.committed} acknowledged; slowest start {self.slowest_s:.3f} s; "
+                f"a torn tail was cut in {self.cut} rounds")
 
 
 def sender(gantry, ledger, name, rng):
@@ -114,51 +134,5 @@ def prepare(gantry):
     conn.close()
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("binary")
-    parser.add_argument("level", choices=("written", "durable"))
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=None)
-    options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-    rng = random.Random(seed)
-    print(f"level {options.level}, {options.rounds} rounds, seed {seed}")
-    with tempfile.TemporaryDirectory(prefix="gantry-crash-") as folder:
-        gantry = remoting.Gantry(options.binary, folder, options.level, extra_store='segment_size = "16 MiB"\ncheckpoint_every = "4 MiB"\nhot_cache = "8 MiB"')
-        ledger = Ledger()
-        slowest, cut = 0.0, 0
-        gantry.start()
-        prepare(gantry)
-        for number in range(options.rounds):
-            before = set(ledger.bodies)
-            threads = [threading.Thread(target=sender, args=(gantry, ledger, f"r{number}c{c}", random.Random(rng.getrandbits(64)))) for c in range(CONNECTIONS)]
-            threads.append(threading.Thread(target=committer, args=(gantry, ledger)))
-            for thread in threads:
-                thread.start()
-            time.sleep(rng.uniform(0.02, 0.4))
-            gantry.kill()
-            for thread in threads:
-                thread.join()
-            slowest = max(slowest, gantry.start())
-            cut += "recovered" in gantry.banner
-            verify(gantry, ledger, set(ledger.bodies) - before)
-            if ledger.faults:
-                break
-        if not ledger.faults:
-            verify(gantry, ledger, set(ledger.bodies))
-            if gantry.stop() != 0:
-                ledger.faults.append("the clean stop did not end with 0")
-        else:
-            gantry.kill()
-        print(f"{len(ledger.bodies)} messages and offsets {ledger.committed} acknowledged; slowest start {slowest:.3f} s; a torn tail was cut in {cut} rounds")
-        for fault in ledger.faults[:20]:
-            print("FAULT", fault)
-        if ledger.faults:
-            print(gantry.log_text())
-        print(f"{0 if ledger.faults else 1} passed, {1 if ledger.faults else 0} failed")
-        return 1 if ledger.faults else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_rounds.main(BrokerCrash()))

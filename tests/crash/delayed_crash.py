@@ -8,16 +8,15 @@ broker died may be there or not, and once at most.
 
 Usage: delayed_crash.py GANTRY_BINARY LEVEL [--rounds N] [--seed S]
 """
-import argparse
 import collections
 import pathlib
 import random
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support" / "python"))
+import kill_rounds  # noqa: E402
 import remoting  # noqa: E402
 
 TOPIC, GROUP, QUEUES, CONNECTIONS, IN_FLIGHT = "DelayTopic", "delay-group", 4, 3, 16
@@ -26,14 +25,26 @@ LEVELS_S = {1: 1, 2: 2}
 QUIET_S = 30
 
 
-class Ledger:
+class DelayedCrash(kill_rounds.Scenario):
+    extra_broker = 'delay_levels = "1s 2s"'
+
     def __init__(self):
-        self.lock = threading.Lock()
+        super().__init__()
         self.sent = {}  # body -> (time of sending, level); acknowledged
         self.tried = set()  # bodies sent, acknowledged or not
         self.back = collections.Counter()  # body -> acknowledged givings back
         self.back_tried = collections.Counter()
-        self.faults = []
+        self.arrived, self.again = 0, 0  # messages read at the end
+
+    def clients(self, gantry, number, rng):
+        return [threading.Thread(target=worker, args=(gantry, self, f"r{number}c{c}", random.Random(rng.getrandbits(64)))) for c in range(CONNECTIONS)]
+
+    def finish(self, gantry):
+        self.arrived, self.again = check(gantry, self)
+
+    def summary(self):
+        return (f"{len(self.sent)} delayed messages acknowledged, {self.arrived} delivered; "
+                f"{sum(self.back.values())} acknowledged as given back, {self.again} came again")
 
 
 def worker(gantry, ledger, name, rng):
@@ -77,18 +88,8 @@ def worker(gantry, ledger, name, rng):
         pass
 
 
-def stored(body):
-    """(body, store time in ms) of each stored message of a pull reply."""
-    at = 0
-    while at < len(body):
-        total = int.from_bytes(body[at:at + 4], "big")
-        # Both hosts are IPv4 here, so the body length stands at 84.
-        n = int.from_bytes(body[at + 84:at + 88], "big")
-        yield body[at + 88:at + 88 + n].decode(), int.from_bytes(body[at + 56:at + 64], "big")
-        at += total
-
-
 def read_all(gantry, topic, queues):
+    """(body, store time in ms) of everything in the topic."""
     conn = remoting.Connection(gantry.port)
     out = []
     for queue in range(queues):
@@ -97,7 +98,7 @@ def read_all(gantry, topic, queues):
             code, fields, _, body = conn.call(remoting.PULL, remoting.pull_fields(GROUP, topic, queue, offset, count=1000))
             if code != 0:
                 break
-            out += stored(body)
+            out += [(record.body.decode(), record.store_ms) for record in remoting.records(body)]
             offset = int(fields["nextBeginOffset"])
     conn.close()
     return out
@@ -135,45 +136,5 @@ def check(gantry, ledger):
     return len(arrived), len(again)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("binary")
-    parser.add_argument("level", choices=("written", "durable"))
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=None)
-    options = parser.parse_args()
-    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-    rng = random.Random(seed)
-    print(f"level {options.level}, {options.rounds} rounds, seed {seed}")
-    with tempfile.TemporaryDirectory(prefix="gantry-crash-") as folder:
-        gantry = remoting.Gantry(options.binary, folder, options.level, extra_store='segment_size = "16 MiB"\ncheckpoint_every = "4 MiB"\nhot_cache = "8 MiB"',
-                                 extra_broker='delay_levels = "1s 2s"')
-        ledger = Ledger()
-        gantry.start()
-        for number in range(options.rounds):
-            threads = [threading.Thread(target=worker, args=(gantry, ledger, f"r{number}c{c}", random.Random(rng.getrandbits(64)))) for c in range(CONNECTIONS)]
-            for thread in threads:
-                thread.start()
-            time.sleep(rng.uniform(0.05, 0.6))
-            gantry.kill()
-            for thread in threads:
-                thread.join()
-            gantry.start()
-            if ledger.faults:
-                break
-        arrived, again = check(gantry, ledger)
-        if not ledger.faults and gantry.stop() != 0:
-            ledger.faults.append("the clean stop did not end with 0")
-        if ledger.faults:
-            gantry.kill() if gantry.alive() else None
-        print(f"{len(ledger.sent)} delayed messages acknowledged, {arrived} delivered; {sum(ledger.back.values())} acknowledged as given back, {again} came again")
-        for fault in ledger.faults[:20]:
-            print("FAULT", fault)
-        if ledger.faults:
-            print(gantry.log_text())
-        print(f"{0 if ledger.faults else 1} passed, {1 if ledger.faults else 0} failed")
-        return 1 if ledger.faults else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kill_rounds.main(DelayedCrash()))

@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import time
+import typing
 
 SEND_V2, PULL, QUERY_OFFSET, UPDATE_OFFSET, HEARTBEAT, ROUTE, MAX_OFFSET = 310, 11, 14, 15, 34, 105, 30
 
@@ -88,17 +89,30 @@ def pull_fields(group, topic, queue_no, offset, count=32, wait_ms=0):
             "commitOffset": 0, "suspendTimeoutMillis": wait_ms, "subscription": "*", "subVersion": 0, "expressionType": "TAG"}
 
 
-def messages(body):
-    """(queue offset, body) of each stored message of a pull reply."""
+class Stored(typing.NamedTuple):
+    queue_offset: int
+    store_ms: int
+    body: bytes
+
+
+def records(body):
+    """Each stored message of a pull reply."""
     at = 0
     while at < len(body):
         total, = struct.unpack_from(">I", body, at)
         queue_offset, = struct.unpack_from(">q", body, at + 20)
         flags, = struct.unpack_from(">I", body, at + 36)
-        fixed = 84 + (12 if flags & 16 else 0) + (12 if flags & 32 else 0)
+        born_ipv6_bytes = 12 if flags & 16 else 0
+        store_ms, = struct.unpack_from(">q", body, at + 56 + born_ipv6_bytes)
+        fixed = 84 + born_ipv6_bytes + (12 if flags & 32 else 0)
         length, = struct.unpack_from(">I", body, at + fixed)
-        yield queue_offset, body[at + fixed + 4:at + fixed + 4 + length]
+        yield Stored(queue_offset, store_ms, body[at + fixed + 4:at + fixed + 4 + length])
         at += total
+
+
+def messages(body):
+    """(queue offset, body) of each stored message of a pull reply."""
+    return ((record.queue_offset, record.body) for record in records(body))
 
 
 def free_ports():
