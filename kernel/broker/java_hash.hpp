@@ -6,7 +6,8 @@
 
 namespace gantry::broker {
 
-// h = 31 * h + unit over UTF-16 code units, wrapping int32, sign-extended. Invalid UTF-8 bytes count as U+FFFD, as Java decodes them.
+// h = 31 * h + unit over UTF-16 code units, wrapping int32, sign-extended. Invalid UTF-8 bytes count as U+FFFD, as Java decodes them. No text: 0,
+// the tag code of a message without tag.
 [[nodiscard]] inline std::int64_t java_hash(std::string_view utf8) {
   std::uint32_t h = 0;
   for (std::size_t i = 0; i < utf8.size();) {

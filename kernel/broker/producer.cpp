@@ -134,7 +134,7 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
     admitted.subject = subject;
   };
   if (props.transaction || (req.sys_flags & kSysFlagTransactionMask) != 0) return refuse(GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
-  Place place{admitted.topic, admitted.store_queue, admitted.queue_no, props.tags.empty() ? 0 : java_hash(props.tags), {}};
+  Place place{admitted.topic, admitted.store_queue, admitted.queue_no, java_hash(props.tags), {}};
   if (is_dead_letter(req, *admitted.topic)) {
     if (const std::int32_t status = bury(admitted, place); status != GANTRY_OK) return refuse(status, GANTRY_SUBJECT_STORE);
   } else if (!props.delay.empty()) {

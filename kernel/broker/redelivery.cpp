@@ -122,9 +122,8 @@ std::int32_t Redelivery::store_again(Job &job, const StoredMessage &message) {
 
   const std::string id = message_id(message);
   PropertyEdit props(message.props);
-  const std::string origin_topic(message.topic);
   props.remove("CLUSTER");
-  if (!props.has("RETRY_TOPIC")) props.set("RETRY_TOPIC", origin_topic);
+  if (!props.has("RETRY_TOPIC")) props.set("RETRY_TOPIC", message.topic);
   if (props.get("ORIGIN_MESSAGE_ID").empty()) props.set("ORIGIN_MESSAGE_ID", id);
 
   RelayItem item;
@@ -133,7 +132,7 @@ std::int32_t Redelivery::store_again(Job &job, const StoredMessage &message) {
   item.store_ms = core_.now_ms();
   item.sys_flags = message.sys_flags;
   item.reconsume_times = message.reconsume_times + 1;
-  item.tag = props.get("TAGS").empty() ? 0 : java_hash(props.get("TAGS"));
+  item.tag = java_hash(props.get("TAGS"));
   item.done = &Redelivery::on_stored;
   item.arg = &job;
   std::string level_text = "0", queue_text = "0";

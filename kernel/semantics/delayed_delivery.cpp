@@ -178,11 +178,10 @@ DelayedDelivery::Verdict DelayedDelivery::deliver(Level &level, const gantry_rec
     return Verdict::kDelivered;
   }
   props.remove("CLUSTER");
-  const std::string_view tags = props.get("TAGS");
   const std::string text = props.text();
   item.message = &message;
   item.props = text;
-  item.tag = tags.empty() ? 0 : broker::java_hash(tags);
+  item.tag = broker::java_hash(props.get("TAGS"));
   item.second = gantry_link{op_queue, record.queue_off};
   item.sys_flags = message.sys_flags;
   item.reconsume_times = message.reconsume_times;
