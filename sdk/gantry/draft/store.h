@@ -130,7 +130,8 @@ typedef struct gantry_store_stats {
   uint64_t size; /* sizeof */
   int64_t log_begin_pos, log_end_pos, durable_pos;
   uint64_t bytes_on_disk, free_bytes;
-  uint64_t segments, queues, meta_rows;
+  uint64_t segments, queues;
+  uint64_t meta_rows; /* of acknowledged writes; may lag behind them for a moment, so that asking never waits for background work */
   uint64_t writes_total, flushes_total, bytes_written_total;
   uint64_t recovered_bytes_scanned, recovered_bytes_cut; /* at the last open */
   uint64_t bad_records_total;

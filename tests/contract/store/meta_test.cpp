@@ -33,6 +33,7 @@ class Meta : public StoreContract {
   }
   // Restarts a store that keeps; the rows must then be these. Others: only their number is visible.
   void expect_rows(const Rows &rows) {
+    (void)host().wait_until([&] { return store().stats().meta_rows == rows.size(); });
     EXPECT_EQ(store().stats().meta_rows, rows.size());
     if (!keeps_over_restart()) return;
     reopen();
