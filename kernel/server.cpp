@@ -44,6 +44,7 @@ Result<broker::BrokerOptions> broker_options(const config::Document &document) {
   auto levels = broker::DelayLevels::parse(settings.delay_levels);
   if (!levels) return std::move(levels.error()).in("[broker] delay_levels");
   options.delay_levels = std::move(*levels);
+  options.max_timer_delay_ms = settings.max_timer_delay_ms;
   return options;
 }
 
@@ -140,7 +141,8 @@ Result<void> Server::make_store_and_broker() {
   broker_->start(io_->shard_count());
   delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay(), broker_->retention_hold());
   delayed_->start();
-  return {};
+  timers_ = std::make_unique<semantics::Timers>(broker_->core(), broker_->relay(), broker_->retention_hold());
+  return timers_->start();
 }
 
 Result<void> Server::make_protocols() {
@@ -190,12 +192,14 @@ void Server::stop() {
       struct Job {
         broker::Broker *broker;
         semantics::DelayedDelivery *delayed;
+        semantics::Timers *timers;
         std::shared_ptr<std::promise<void>> answered;
       };
-      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), answered});
+      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), timers_.get(), answered});
       const auto run = [](void *arg) noexcept {
         const std::unique_ptr<Job> owned(static_cast<Job *>(arg));
         if (owned->delayed != nullptr) owned->delayed->drain();
+        if (owned->timers != nullptr) owned->timers->drain();
         owned->broker->drain();
         owned->answered->set_value();
       };
@@ -212,9 +216,11 @@ void Server::stop() {
   instances_.stop_all();
   if (io_ != nullptr) io_->stop();
   if (delayed_ != nullptr) delayed_->stop();
+  if (timers_ != nullptr) timers_->stop();
   if (broker_ != nullptr) broker_->stop();
   instances_.destroy_all();
   delayed_.reset();
+  timers_.reset();
   broker_.reset();
   io_.reset();
 }

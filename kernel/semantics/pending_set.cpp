@@ -118,6 +118,7 @@ void PendingSet::forget_settled_chunks() {
     low_ = std::max(low_, end);
     end_ = std::max(end_, low_);
     dirty_.erase(it->first);
+    saving_.erase(it->first);
     if (it->second.row) removed_rows_.push_back(it->first);
     chunks_.erase(it);
   }
@@ -179,7 +180,10 @@ PendingSet::Load PendingSet::begin_load(std::int64_t now_ms) {
   loaded_before_ = chunk.loaded_until;
   chunk.far_min_ms = kNever;
   chunk.loaded_until = std::max(chunk.loaded_until, Entry{now_ms + limits_.horizon_ms, 0});
-  return {std::max(loading_ * kChunk, low_), std::min((loading_ + 1) * kChunk, end_)};
+  const Load load{std::max(loading_ * kChunk, low_), std::min((loading_ + 1) * kChunk, end_)};
+  if (load.begin < load.end) return load;
+  end_load();
+  return {};
 }
 
 void PendingSet::on_loaded(std::int64_t queue_off, std::int64_t due_ms) {
@@ -228,20 +232,21 @@ std::int64_t PendingSet::hold_pos() const {
   return it == chunks_.end() || it->second.marks.size() <= mark ? 0 : it->second.marks[mark];
 }
 
-std::vector<PendingSet::ChunkRow> PendingSet::take_dirty(std::size_t max) {
+std::vector<PendingSet::ChunkRow> PendingSet::take_rows(std::size_t max) {
   std::vector<ChunkRow> rows;
-  while (rows.size() < max && !removed_rows_.empty()) {
-    rows.push_back({removed_rows_.back(), true, {}});
-    removed_rows_.pop_back();
-  }
-  while (rows.size() < max && !dirty_.empty()) {
-    const std::int64_t number = *dirty_.begin();
-    dirty_.erase(dirty_.begin());
+  while (rows.size() < max && !saving_.empty()) {
+    const std::int64_t number = *saving_.begin();
+    saving_.erase(saving_.begin());
+    dirty_.erase(number);
     Chunk &chunk = chunks_[number];
     chunk.row = true;
-    rows.push_back({number, false, std::string(chunk.settled.begin(), chunk.settled.end())});
+    rows.push_back({number, std::string(chunk.settled.begin(), chunk.settled.end())});
   }
   return rows;
+}
+
+void PendingSet::put_back_row(std::int64_t number) {
+  if (chunks_.contains(number)) dirty_.insert(number);
 }
 
 bool PendingSet::restore_chunk(std::int64_t number, std::string_view bitmap) {

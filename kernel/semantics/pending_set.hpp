@@ -8,8 +8,9 @@
 // So memory is near_max * 16 bytes and about one bit per waiting message, whatever their number.
 //
 // An entry is open, then claimed by one who settles it, then settled; or it is released and open again. The claim keeps two from settling it at the same
-// time: take_due claims what it gives out, and a recall or commit claims by queue offset. Settled is what the op queue says (on_settled, when its
-// record is read), so that a checkpoint of the bits is exact: it holds for everything in the op queue below the offset read so far.
+// time: take_due claims what it gives out, and a recall or commit claims by queue offset. Settled is what the op queue says: on_settled is called for each
+// of its records when it is read, and may be called as soon as the record is acknowledged. So a checkpoint of the bits holds at least for everything in
+// the op queue below the offset read so far, and never for what could be lost.
 //
 // [thread: one; whoever owns it]
 #pragma once
@@ -87,13 +88,18 @@ class PendingSet {
 
   // ---- checkpoint ----
   struct ChunkRow {
-    std::int64_t chunk;       // queue offset / kChunk
-    bool remove = false;      // the chunk lies below open_from: its row has no use any more
-    std::string bitmap;       // kBitmapBytes, bit i of byte i / 8 = offset chunk * kChunk + i is settled; empty: all are
+    std::int64_t chunk;  // queue offset / kChunk
+    std::string bitmap;  // kBitmapBytes, bit i of byte i / 8 = offset chunk * kChunk + i is settled; empty: all are
   };
-  // Rows that changed since the last call, at most `max`.
-  [[nodiscard]] std::vector<ChunkRow> take_dirty(std::size_t max);
-  [[nodiscard]] bool has_dirty() const { return !dirty_.empty() || !removed_rows_.empty(); }
+  // A save has the rows of the chunks that changed since the last one began, and then, in one write with open_from, the removal of rows below that.
+  // Rows may be newer than the op offset that is written with them: what the op queue says twice is once.
+  [[nodiscard]] bool has_changes() const { return !dirty_.empty() || !saving_.empty() || !removed_rows_.empty(); }
+  void begin_save() { saving_.merge(dirty_); }
+  [[nodiscard]] std::vector<ChunkRow> take_rows(std::size_t max);  // empty: no more in this save
+  [[nodiscard]] std::vector<std::int64_t> take_removed_rows() { return std::exchange(removed_rows_, {}); }
+  // What was taken could not be written.
+  void put_back_row(std::int64_t chunk);
+  void put_back_removed_rows(const std::vector<std::int64_t> &chunks) { removed_rows_.insert(removed_rows_.end(), chunks.begin(), chunks.end()); }
   // Before anything else is called: settle_before(open_from of the checkpoint), then its rows. False: a row of wrong size.
   [[nodiscard]] bool restore_chunk(std::int64_t chunk, std::string_view bitmap);
 
@@ -126,8 +132,8 @@ class PendingSet {
   std::vector<Entry> near_;               // heap, earliest on top; may have entries that are settled or claimed meanwhile
   std::vector<Entry> again_;              // heap of what was released; never moved out
   std::unordered_set<std::int64_t> claimed_;
-  std::unordered_set<std::int64_t> dirty_;          // chunk numbers
-  std::vector<std::int64_t> removed_rows_;          // chunk numbers
+  std::unordered_set<std::int64_t> dirty_, saving_;  // chunk numbers: to be saved with the next save, with this one
+  std::vector<std::int64_t> removed_rows_;           // chunk numbers whose rows have no use any more
   std::int64_t loading_ = -1;             // chunk number
   Entry loaded_before_{0, 0};             // of the chunk that is being loaded: what its heap entries reached before
 };

@@ -218,15 +218,13 @@ TEST(PendingSet, LostEntriesAreNotWaitedFor) {
   EXPECT_EQ(w.take(), (Offsets{5}));
 }
 
-// Writes what take_dirty gives into rows, as a checkpoint does.
+// Keeps rows as a checkpoint does.
 void save(PendingSet &set, std::map<std::int64_t, std::string> &rows) {
-  while (set.has_dirty())
-    for (const PendingSet::ChunkRow &row : set.take_dirty(3)) {
-      if (row.remove)
-        rows.erase(row.chunk);
-      else
-        rows[row.chunk] = row.bitmap;
-    }
+  set.begin_save();
+  for (auto some = set.take_rows(3); !some.empty(); some = set.take_rows(3))
+    for (const PendingSet::ChunkRow &row : some) rows[row.chunk] = row.bitmap;
+  for (const std::int64_t chunk : set.take_removed_rows()) rows.erase(chunk);
+  EXPECT_FALSE(set.has_changes());
 }
 
 TEST(PendingSet, ACheckpointBringsBackWhatIsSettled) {
@@ -260,6 +258,20 @@ TEST(PendingSet, ACheckpointBringsBackWhatIsSettled) {
   EXPECT_EQ(again.open_from(), 3 * kChunk) << "chunks 1 and 2 are whole now";
   save(again, rows);
   EXPECT_EQ(rows.size(), 1u);
+}
+
+TEST(PendingSet, ARowThatCouldNotBeWrittenIsTakenAgain) {
+  World w;
+  w.hold(0);
+  w.hold(0);
+  w.set.on_settled(1);
+  w.set.begin_save();
+  ASSERT_EQ(w.set.take_rows(10).size(), 1u);
+  w.set.put_back_row(0);
+  EXPECT_TRUE(w.set.take_rows(10).empty()) << "not in this save";
+  w.set.begin_save();
+  EXPECT_EQ(w.set.take_rows(10).size(), 1u);
+  EXPECT_FALSE(w.set.has_changes());
 }
 
 TEST(PendingSet, ADamagedRowIsRefused) {
