@@ -83,6 +83,7 @@ class PendingSet {
   // Log position at or before that of the first entry that is not settled; kNever when there is none.
   [[nodiscard]] std::int64_t hold_pos() const;
   [[nodiscard]] std::int64_t waiting() const { return waiting_; }  // entries seen and not settled
+  [[nodiscard]] bool has_released() const { return !again_.empty(); }  // something was due and is to be tried again
   [[nodiscard]] std::size_t near_count() const { return near_.size() + again_.size(); }
   [[nodiscard]] std::size_t claimed_count() const { return claimed_.size(); }
 

@@ -1,6 +1,7 @@
 #include "kernel/semantics/timers.hpp"
 
 #include "kernel/broker/property_edit.hpp"
+#include "kernel/observe/metrics.hpp"
 #include "kernel/semantics/held_message.hpp"
 
 #include <gantry++/str.hpp>
@@ -38,6 +39,14 @@ Result<void> Timers::start() {
   due_cq_ = core_.cq->create(core_.host, 0, &Timers::on_due_read, this);
   recall_cq_ = core_.cq->create(core_.host, 0, &Timers::on_recall_read, this);
   core_.recaller = this;
+  const auto *const metrics = static_cast<const gantry_metrics_v1 *>(core_.host->query(core_.host, GANTRY_METRICS_ID));
+  GANTRY_ASSERT(metrics != nullptr);
+  const auto cell = [&](std::uint32_t kind, const char *name, const char *help) { return metrics->cell(core_.host, kind, name, help, 0); };
+  cells_ = {cell(GANTRY_METRIC_GAUGE, "timers_waiting", "messages that wait for their due time"),
+            cell(GANTRY_METRIC_GAUGE, "timers_lag_ms", "how late due messages are delivered; 0 when none is due"),
+            cell(GANTRY_METRIC_COUNTER, "timers_delivered_total", "messages delivered after their due time"),
+            cell(GANTRY_METRIC_COUNTER, "timers_recalled_total", "messages taken back before their due time"),
+            cell(GANTRY_METRIC_COUNTER, "timers_undeliverable_total", "messages given up: damaged, or for a topic or queue that is gone")};
   arm(0);
   return {};
 }
@@ -71,7 +80,16 @@ void Timers::tick() {
       next_ms = std::min(next_ms, std::max<std::int64_t>(due_ms - core_.now_ms(), 1));
     }
   }
+  tell();
   arm(next_ms);
+}
+
+// The lag is that of what was delivered last, until nothing is due, under way or to be tried again.
+void Timers::tell() {
+  const std::int64_t now_ms = core_.now_ms();
+  if (in_flight_ == 0 && !queue_.set().has_released() && queue_.set().next_ms() > now_ms) lag_ms_ = 0;
+  set_gauge(cells_.waiting, queue_.set().waiting());
+  set_gauge(cells_.lag_ms, lag_ms_);
 }
 
 // True: there may be more that is due.
@@ -127,12 +145,17 @@ void Timers::on_read(std::int64_t queue_off, std::int32_t status, const gantry_r
 
 void Timers::deliver(const gantry_record &record) {
   Forwarding to;
+  lag_ms_ = core_.now_ms() - record.tag;
   to.op = queue_.done_link(record.queue_off);
   to.now_ms = core_.now_ms();
   to.timed = true;
   to.arg = this;
   to.user_data = static_cast<std::uint64_t>(record.queue_off);
-  to.done = [](void *self, std::uint64_t off, const gantry_cqe &cqe) { static_cast<Timers *>(self)->on_stored(static_cast<std::int64_t>(off), cqe.status); };
+  to.done = [](void *self, std::uint64_t off, const gantry_cqe &cqe) {
+    auto &timers = *static_cast<Timers *>(self);
+    if (cqe.status == GANTRY_OK) count(timers.cells_.delivered);
+    timers.on_stored(static_cast<std::int64_t>(off), cqe.status);
+  };
   std::string why;
   const std::int32_t status = to.op.queue == GANTRY_NO_QUEUE ? GANTRY_E_AGAIN : forward_held(core_, relay_, record, to, &why);
   if (is_undeliverable(status)) return give_up(record.queue_off, why);
@@ -146,6 +169,7 @@ void Timers::deliver(const gantry_record &record) {
 
 // Never tried again: what cannot be delivered is settled.
 void Timers::give_up(std::int64_t queue_off, const std::string &why) {
+  count(cells_.undeliverable);
   core_.say(GANTRY_LOG_ERROR, "timers: the message at queue offset " + std::to_string(queue_off) + " of " + core_.timer_topic->name + " " + why + "; it is not delivered");
   const auto done = [](void *self, std::uint64_t off, const gantry_cqe &cqe) { static_cast<Timers *>(self)->on_stored(static_cast<std::int64_t>(off), cqe.status); };
   const std::int32_t status = queue_.settle_only(queue_off, done, this, static_cast<std::uint64_t>(queue_off));
@@ -196,6 +220,7 @@ void Timers::take_back(Recall &recall, std::int32_t status, const gantry_read_re
   const auto done = [](void *arg, std::uint64_t off, const gantry_cqe &cqe) {
     auto &made = *static_cast<Recall *>(arg);
     const bool stored = cqe.status == GANTRY_OK || cqe.status == GANTRY_E_TIMEOUT;
+    if (stored) count(made.owner->cells_.recalled);
     if (cqe.status == GANTRY_OK) made.owner->queue_.set().on_settled(static_cast<std::int64_t>(off));
     if (!stored) made.owner->queue_.set().release(static_cast<std::int64_t>(off), made.owner->core_.now_ms() + kBusyMs);
     made.owner->finish(made, stored ? GANTRY_OK : cqe.status);

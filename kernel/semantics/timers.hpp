@@ -28,9 +28,13 @@ class Timers : public broker::Recaller {
 
  private:
   struct Recall;
+  struct Cells {
+    std::uint64_t *waiting, *lag_ms, *delivered, *recalled, *undeliverable;
+  };
 
   void arm(std::int64_t delay_ms);
   void tick();
+  void tell();
   [[nodiscard]] bool deliver_due();
   void on_read(std::int64_t queue_off, std::int32_t status, const gantry_read_result *result);
   void deliver(const gantry_record &record);
@@ -51,6 +55,8 @@ class Timers : public broker::Recaller {
   std::uint32_t in_flight_ = 0;  // claimed here, outcome still to come
   std::unordered_map<Recall *, std::unique_ptr<Recall>> recalls_;  // on shard 0
   bool draining_ = false;
+  Cells cells_{};
+  std::int64_t lag_ms_ = 0;  // see tell()
 };
 
 }  // namespace gantry::semantics

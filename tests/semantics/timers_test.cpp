@@ -146,6 +146,40 @@ TEST_F(Timers, ARecalledMessageIsNotDelivered) {
   EXPECT_EQ(timers_->queue().set().waiting(), 0);
 }
 
+TEST_F(Timers, Gauges) {
+  const gantry_cqe back = timed("back", "TIMER_DELAY_MS", 1000);
+  for (int i = 0; i < 300; ++i) (void)timed("a" + std::to_string(i), "TIMER_DELAY_MS", 1000);
+  pass_ms(100);
+  EXPECT_EQ(host_.metric("timers_waiting"), 301u);
+  EXPECT_EQ(host_.metric("timers_lag_ms"), 0u);
+  EXPECT_EQ(recall(position(back), "T", "back").status, GANTRY_OK);
+  host_.advance_ms(3000);  // as if the broker had been away meanwhile
+  host_.turn();
+  EXPECT_GE(host_.metric("timers_lag_ms"), 2000u);
+  pass_ms(1000);
+  EXPECT_EQ(host_.metric("timers_waiting"), 0u);
+  EXPECT_EQ(host_.metric("timers_lag_ms"), 0u) << "nothing is late any more";
+  EXPECT_EQ(host_.metric("timers_delivered_total"), 300u);
+  EXPECT_EQ(host_.metric("timers_recalled_total"), 1u);
+  EXPECT_EQ(host_.metric("timers_undeliverable_total"), 0u);
+}
+
+// Live traffic has its turns however much is due.
+TEST_F(Timers, ATurnDeliversASliceOfWhatIsDue) {
+  for (int i = 0; i < 500; ++i) (void)produce(topic("T"), std::to_string(i), "TIMER_DELAY_MS\x01" "1000", 0);
+  pass_ms(500);
+  host_.advance_ms(500);
+  std::uint64_t before = host_.metric("timers_delivered_total");
+  for (int turn = 0; before < 500; ++turn) {
+    ASSERT_LT(turn, 1000);
+    host_.advance_ms(1);
+    host_.turn();
+    const std::uint64_t now = host_.metric("timers_delivered_total");
+    EXPECT_LE(now - before, 64u);
+    before = now;
+  }
+}
+
 TEST_F(Timers, RecallsThatMeanNothing) {
   const gantry_cqe sent = timed("x", "TIMER_DELAY_MS", 1000);
   const gantry_cqe plain = produce(topic("T"), "plain", "UNIQ_KEY\x01plain");
@@ -197,6 +231,7 @@ TEST_F(Timers, ATopicThatIsGoneCostsAnErrorAndNothingElse) {
   pass_ms(1000);
   EXPECT_EQ(bodies(7).size(), 1u);
   EXPECT_TRUE(host_.logged("'gone', which does not exist"));
+  EXPECT_EQ(host_.metric("timers_undeliverable_total"), 1u);
   EXPECT_EQ(timers_->queue().set().waiting(), 0) << "it is not tried for ever";
 }
 
