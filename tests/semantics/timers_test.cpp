@@ -260,6 +260,25 @@ TEST_F(Timers, ManyAtOnceWithASmallHeapComeEachOnce) {
   EXPECT_LE(timers_->queue().set().near_count(), 100u);
 }
 
+class TimersAYearAhead : public Timers {
+ protected:
+  static constexpr std::int64_t kDayMs = 86'400'000;
+  void SetUp() override {
+    options_.max_timer_delay_ms = 366 * kDayMs;
+    Timers::SetUp();
+  }
+};
+
+TEST_F(TimersAYearAhead, NotAMillisecondEarly) {
+  EXPECT_EQ(timed("year", "TIMER_DELIVER_MS", kStart + 365 * kDayMs).status, GANTRY_OK);
+  EXPECT_EQ(timed("later", "TIMER_DELIVER_MS", kStart + 366 * kDayMs + 1).status, GANTRY_E_RANGE);
+  host_.advance_ms(365 * kDayMs - 1);
+  turns();
+  EXPECT_TRUE(bodies().empty());
+  pass_ms(1000);
+  EXPECT_EQ(bodies(), std::vector<std::string>{"year"});
+}
+
 // The store keeps its rows in memory only, so the test hands them on; and it watches from where the op queue is read.
 class TimersCheckpoint : public Timers {
  protected:
@@ -281,6 +300,10 @@ class TimersCheckpoint : public Timers {
         if ((reqs[i].flags & GANTRY_READ_INDEX_ONLY) != 0) lowest_read_[reqs[i].queue] = std::min(lowest_read_.try_emplace(reqs[i].queue, INT64_MAX).first->second, reqs[i].offset);
       return real_->read(self, shard, reqs, n, out, cq);
     };
+    patched_.retain_from = [](void *self, std::int64_t phys_pos) noexcept {
+      retained_from_ = phys_pos;
+      return real_->retain_from(self, phys_pos);
+    };
     return &patched_;
   }
   static gantry_queue queue_of(const broker::Topic &topic) { return topic.queues[0].store_queue.load(); }
@@ -296,6 +319,7 @@ class TimersCheckpoint : public Timers {
   static inline const gantry_store_v1 *real_ = nullptr;
   static inline gantry_store_v1 patched_{};
   static inline std::map<std::string, std::string> rows_;
+  static inline std::int64_t retained_from_ = 0;
   static inline std::map<gantry_queue, std::int64_t> lowest_read_;  // by queue, of reads of the index
 };
 
@@ -329,6 +353,23 @@ TEST_F(TimersCheckpoint, IsWrittenWhileTheBrokerRuns) {
   EXPECT_FALSE(rows_.contains("held/rmq_sys_wheel_timer/0"));
   pass_ms(60'000);
   EXPECT_TRUE(rows_.contains("held/rmq_sys_wheel_timer/0"));
+}
+
+TEST_F(TimersCheckpoint, TheLogIsHeldForWhatWaitsAndLetGoAfterIt) {
+  (void)produce(topic("T"), "before");
+  const gantry_cqe first = timed("first", "TIMER_DELAY_MS", 100'000);
+  const gantry_cqe second = timed("second", "TIMER_DELAY_MS", 300'000);
+  pass_ms(1000);
+  EXPECT_LE(retained_from_, position(first));
+  pass_ms(99'000);
+  ASSERT_EQ(bodies(), (std::vector<std::string>{"before", "first"}));
+  EXPECT_LE(retained_from_, position(second));
+  pass_ms(70'000);
+  EXPECT_LE(retained_from_, position(second)) << "a checkpoint later the second one waits still";
+  pass_ms(130'000);
+  ASSERT_EQ(bodies().size(), 3u);
+  pass_ms(70'000);
+  EXPECT_GT(retained_from_, position(second)) << "delivered, and in the checkpoint";
 }
 
 TEST_F(TimersCheckpoint, DamagedRowsStopTheStart) {
