@@ -42,6 +42,7 @@ broker::BrokerOptions broker_options(const config::Document &document) {
   options.max_message_bytes = settings.max_message_bytes;
   options.default_durability = document.store().ack;
   options.delay_levels = settings.delay_levels;
+  options.max_timer_delay_ms = settings.max_timer_delay_ms;
   return options;
 }
 
@@ -136,7 +137,8 @@ Result<void> Server::make_store_and_broker() {
   broker_->start(io_->shard_count());
   delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay(), broker_->retention_hold());
   delayed_->start();
-  return {};
+  timers_ = std::make_unique<semantics::Timers>(broker_->core(), broker_->relay(), broker_->retention_hold());
+  return timers_->start();
 }
 
 Result<void> Server::make_protocols() {
@@ -186,12 +188,14 @@ void Server::stop() {
       struct Job {
         broker::Broker *broker;
         semantics::DelayedDelivery *delayed;
+        semantics::Timers *timers;
         std::shared_ptr<std::promise<void>> answered;
       };
-      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), answered});
+      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), timers_.get(), answered});
       const auto run = [](void *arg) noexcept {
         const std::unique_ptr<Job> owned(static_cast<Job *>(arg));
         if (owned->delayed != nullptr) owned->delayed->drain();
+        if (owned->timers != nullptr) owned->timers->drain();
         owned->broker->drain();
         owned->answered->set_value();
       };
@@ -208,9 +212,11 @@ void Server::stop() {
   instances_.stop_all();
   if (io_ != nullptr) io_->stop();
   if (delayed_ != nullptr) delayed_->stop();
+  if (timers_ != nullptr) timers_->stop();
   if (broker_ != nullptr) broker_->stop();
   instances_.destroy_all();
   delayed_.reset();
+  timers_.reset();
   broker_.reset();
   io_.reset();
 }

@@ -7,6 +7,7 @@
 #include "kernel/plugin/instance.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 #include "kernel/semantics/delayed_delivery.hpp"
+#include "kernel/semantics/timers.hpp"
 
 #include <memory>
 #include <string>
@@ -82,6 +83,7 @@ class Server : private broker::EventSink {
   plugin::InstanceSet instances_;
   std::unique_ptr<broker::Broker> broker_;
   std::unique_ptr<semantics::DelayedDelivery> delayed_;
+  std::unique_ptr<semantics::Timers> timers_;
   std::vector<Protocol> protocols_;
   std::vector<Used> used_;
   bool stopped_ = true;

@@ -49,6 +49,8 @@ void Broker::restore_meta(std::string_view key, std::string_view value) {
       restore_problem_ = "topic '" + std::string(key) + "': " + settings.error().text;
   } else if (strip(kGroupRows)) {
     (void)core_.groups.put(key, &changed);
+  } else if (key.starts_with(kHeldRows)) {
+    core_.held_rows.emplace(key, value);
   } else if (strip(kOffsetRows)) {
     const auto row = decode_offset(key, value);
     if (!row) {
@@ -94,6 +96,10 @@ void Broker::add_builtin_topics() {
   add(kScheduleOpTopic, levels, kReadWrite, GANTRY_TOPIC_SYSTEM);
   core_.schedule_topic = core_.topics.find(kScheduleTopic);
   core_.schedule_op_topic = core_.topics.find(kScheduleOpTopic);
+  add(kTimerTopic, 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add(kTimerOpTopic, 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  core_.timer_topic = core_.topics.find(kTimerTopic);
+  core_.timer_op_topic = core_.topics.find(kTimerOpTopic);
   add("RMQ_SYS_TRACE_TOPIC", 1, kReadWrite);
   add("RMQ_SYS_TRANS_HALF_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
   add("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);

@@ -16,6 +16,7 @@
 #include <gantry/draft/broker.h>
 #include <gantry/draft/protocol.h>
 
+#include <map>
 #include <mutex>
 #include <string>
 
@@ -30,6 +31,7 @@ struct BrokerOptions {
   std::uint32_t default_topic_queues = 8;
   std::uint32_t max_message_bytes = 4u << 20;
   std::uint32_t default_durability = GANTRY_DURABILITY_DURABLE;
+  std::int64_t max_timer_delay_ms = std::int64_t{3} * 24 * 3600 * 1000;  // RocketMQ's timerMaxDelaySec
   config::DelayLevels delay_levels = *config::DelayLevels::parse(config::kDefaultDelayLevels);
 };
 
@@ -45,6 +47,14 @@ class EventSink {
   virtual ~EventSink() = default;
   virtual void to_conn(gantry_conn conn, const gantry_event &event) = 0;
   virtual void to_all(const gantry_event &event) = 0;
+};
+
+// Takes back messages that wait for a due time. Implemented above the broker.
+class Recaller {
+ public:
+  virtual ~Recaller() = default;
+  // gantry_broker_v1.recall.
+  [[nodiscard]] virtual std::int32_t recall(const gantry_recall &req, gantry_cq cq) = 0;
 };
 
 struct Core {
@@ -79,6 +89,7 @@ struct Core {
   const gantry_log_v1 *log;
   const StorePort store;
   EventSink &events;
+  Recaller *recaller = nullptr;  // set while starting
   HostAddress store_host;  // set while starting
 
   std::mutex mutex;  // guards everything below
@@ -92,6 +103,10 @@ struct Core {
   // which of them, by queue offset, was delivered with that record.
   Topic *schedule_topic = nullptr;
   Topic *schedule_op_topic = nullptr;
+  // The same for messages with a due time of their own, in queue 0 and in no order.
+  Topic *timer_topic = nullptr;
+  Topic *timer_op_topic = nullptr;
+  std::map<std::string, std::string, std::less<>> held_rows;  // rows under kHeldRows as they were recovered; whoever understands them takes them out
 };
 
 }  // namespace gantry::broker

@@ -8,5 +8,6 @@ namespace gantry::broker {
 inline constexpr std::string_view kTopicRows = "topic/";
 inline constexpr std::string_view kGroupRows = "group/";
 inline constexpr std::string_view kOffsetRows = "offset/";
+inline constexpr std::string_view kHeldRows = "held/";
 
 }  // namespace gantry::broker

@@ -10,14 +10,12 @@
 
 #include <gantry++/str.hpp>
 
-#include <charconv>
-
 namespace gantry::broker {
 
 namespace {
 
-// REAL_TOPIC and REAL_QID with their separators.
-constexpr std::size_t kHeldPropsBytes = kMaxTopicBytes + 40;
+// REAL_TOPIC, REAL_QID and TIMER_OUT_MS with their separators.
+constexpr std::size_t kHeldPropsBytes = kMaxTopicBytes + 80;
 
 // Per record in the scratch: fixed header with two IPv6 hosts, topicLength, topic, propertiesLength and the CLUSTER property.
 constexpr std::size_t kScratchPerRecord = kFixedBytesIpv4 + 2 * kIpv6ExtraBytes + 1 + kMaxTopicBytes + 2 + 300 + kHeldPropsBytes;
@@ -115,7 +113,6 @@ void Producer::admit_one(const gantry_produce &req, Admitted &out) {
   if (topic == nullptr) return refuse(GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_TOPIC);
   if ((topic->settings.flags & GANTRY_TOPIC_SYSTEM) != 0) return refuse(GANTRY_E_DENIED, GANTRY_SUBJECT_TOPIC);
   if (req.body.n > core_.options.max_message_bytes) return refuse(GANTRY_E_LIMIT, GANTRY_SUBJECT_BODY);
-  if (req.deliver_at_ms != 0) return refuse(GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
   if (req.queue_no >= 0 && static_cast<std::uint32_t>(req.queue_no) >= topic->queue_limit()) return refuse(GANTRY_E_INVALID, GANTRY_SUBJECT_QUEUE);
   if (req.queue_no < 0 && topic->settings.write_queues == 0) return refuse(GANTRY_E_DENIED, GANTRY_SUBJECT_TOPIC);
   out.queue_no = req.queue_no >= 0 ? static_cast<std::uint32_t>(req.queue_no)
@@ -137,11 +134,11 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
   Place place{admitted.topic, admitted.store_queue, admitted.queue_no, java_hash(props.tags), {}};
   if (is_dead_letter(req, *admitted.topic)) {
     if (const std::int32_t status = bury(admitted, place); status != GANTRY_OK) return refuse(status, GANTRY_SUBJECT_STORE);
-  } else if (!props.delay.empty()) {
-    if (const std::int32_t status = hold_back(props.delay, now_ms, admitted, place); status != GANTRY_OK)
-      return refuse(status, status == GANTRY_E_INVALID ? GANTRY_SUBJECT_PROPERTIES : GANTRY_SUBJECT_STORE);
-  } else if (props.timer) {
-    return refuse(GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
+  } else if (Diverter::wanted(props, req)) {
+    const std::int32_t status = diverter_.divert(props, req, now_ms, place);
+    if (status != GANTRY_OK) return refuse(status, status == GANTRY_E_INVALID || status == GANTRY_E_RANGE || status == GANTRY_E_UNSUPPORTED ? GANTRY_SUBJECT_PROPERTIES : GANTRY_SUBJECT_STORE);
+    admitted.queue = &place.topic->queues[place.queue_no];
+    if (place.timed) admitted.queue_no |= GANTRY_PRODUCED_TIMED;
   }
   const std::string &tail = place.topic->tail_prefix;
   const std::size_t name_bytes = place.topic->name.size();
@@ -209,24 +206,6 @@ std::int32_t Producer::bury(Admitted &admitted, Place &place) {
   place.queue_no = admitted.queue_no = 0;
   place.store_queue = core_.open_queue(*place.topic, 0, &status);
   admitted.queue = &place.topic->queues[0];
-  return status;
-}
-
-// A delayed message waits in the queue of its level, under its due time; the sender is told of the queue it asked for.
-std::int32_t Producer::hold_back(std::string_view delay, std::int64_t now_ms, Admitted &admitted, Place &place) {
-  std::int64_t level = 0;
-  const auto [end, error] = std::from_chars(delay.data(), delay.data() + delay.size(), level);
-  if (error != std::errc() || end != delay.data() + delay.size()) return GANTRY_E_INVALID;
-  if (level <= 0) return GANTRY_OK;
-  const config::DelayLevels &levels = core_.options.delay_levels;
-  place.queue_no = levels.clamp(level) - 1;
-  place.tag = now_ms + levels.delay_ms(place.queue_no + 1);
-  place.props = "REAL_TOPIC\1" + place.topic->name + "\2REAL_QID\1" + std::to_string(admitted.queue_no) + "\2";
-  place.topic = core_.schedule_topic;
-  std::int32_t status = GANTRY_OK;
-  const std::lock_guard lock(core_.mutex);
-  place.store_queue = core_.open_queue(*place.topic, place.queue_no, &status);
-  admitted.queue = &place.topic->queues[place.queue_no];
   return status;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/broker/core.hpp"
+#include "kernel/broker/diverter.hpp"
 
 #include <vector>
 
@@ -12,7 +13,7 @@ class Fetcher;
 
 class Producer {
  public:
-  Producer(Core &core, Broker &broker, Fetcher &fetcher) : core_(core), broker_(broker), fetcher_(fetcher) {}
+  Producer(Core &core, Broker &broker, Fetcher &fetcher) : core_(core), broker_(broker), fetcher_(fetcher), diverter_(core) {}
 
   // [thread: control, before the shards serve] One completion queue per shard.
   void start(std::uint32_t shard_count);
@@ -49,13 +50,6 @@ class Producer {
     std::int32_t status = GANTRY_OK;
     std::uint32_t subject = GANTRY_SUBJECT_NONE;
   };
-  struct Place {  // where the record goes
-    Topic *topic;
-    gantry_queue store_queue;
-    std::uint32_t queue_no;
-    std::int64_t tag;
-    std::string props;  // stand before the sender's
-  };
   struct Built {  // spans and links of one record, alive during the append call
     gantry_span spans[5];
     gantry_link link;
@@ -68,7 +62,6 @@ class Producer {
   void build(Shard &shard, const gantry_produce &req, Admitted &admitted, std::int64_t now_ms, Built &built, gantry_append &append, std::uint8_t *&scratch);
   [[nodiscard]] bool is_dead_letter(const gantry_produce &req, const Topic &topic);
   [[nodiscard]] std::int32_t bury(Admitted &admitted, Place &place);
-  [[nodiscard]] std::int32_t hold_back(std::string_view delay, std::int64_t now_ms, Admitted &admitted, Place &place);
   std::uint32_t take_slot(Shard &shard);
   void free_slot(Shard &shard, std::uint64_t slot);
   static void on_completions(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
@@ -76,6 +69,7 @@ class Producer {
   Core &core_;
   Broker &broker_;
   Fetcher &fetcher_;
+  Diverter diverter_;
   std::vector<Shard> shards_;
 };
 

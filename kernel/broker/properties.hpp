@@ -1,10 +1,14 @@
 // RocketMQ's property string (key 0x01 value 0x02 ...), looked through once per message without copying.
 #pragma once
 
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 
 namespace gantry::broker {
+
+// How a message asks for a due time; the higher one counts.
+enum class TimerKind : std::uint8_t { kNone, kStartDeliverTime, kDeliverMs, kDelayMs, kDelaySec };
 
 // What the broker needs to know of a message's properties. Views into the property string.
 struct PropertyScan {
@@ -14,11 +18,20 @@ struct PropertyScan {
   // The property string without WAIT, which RocketMQ does not store: what comes before it and what comes after.
   std::string_view before_wait, after_wait;
   std::string_view delay;    // DELAY unless "0": a level
-  bool timer = false;        // one of the timer properties
+  std::string_view timer_text;           // value of the timer property that counts
+  TimerKind timer = TimerKind::kNone;
+  bool was_timer = false;                // TIMER_OUT_MS: it was held and delivered before
+  bool deletes_timer = false;            // TIMER_DEL_UNIQKEY
   bool transaction = false;  // TRAN_MSG = true
 };
 
 namespace detail {
+
+inline void note_timer(PropertyScan &scan, TimerKind kind, std::string_view value) {
+  if (kind <= scan.timer) return;
+  scan.timer = kind;
+  scan.timer_text = value;
+}
 
 inline void note_property(PropertyScan &scan, std::string_view key, std::string_view value) {
   switch (key.size()) {
@@ -33,8 +46,26 @@ inline void note_property(PropertyScan &scan, std::string_view key, std::string_
       if (key == "TRAN_MSG") scan.transaction = value == "true";
       if (key == "UNIQ_KEY") scan.uniq_key = value;
       break;
+    case 12:
+      if (key == "TIMER_OUT_MS") scan.was_timer = true;
+      break;
+    case 14:
+      if (key == "TIMER_DELAY_MS") note_timer(scan, TimerKind::kDelayMs, value);
+      break;
+    case 15:
+      if (key == "TIMER_DELAY_SEC") note_timer(scan, TimerKind::kDelaySec, value);
+      break;
+    case 16:
+      if (key == "TIMER_DELIVER_MS") note_timer(scan, TimerKind::kDeliverMs, value);
+      break;
+    case 17:
+      if (key == "TIMER_DEL_UNIQKEY") scan.deletes_timer = true;
+      break;
+    case 18:
+      if (key == "__STARTDELIVERTIME") note_timer(scan, TimerKind::kStartDeliverTime, value);
+      break;
     default:
-      if (key == "TIMER_DELAY_SEC" || key == "TIMER_DELAY_MS" || key == "TIMER_DELIVER_MS") scan.timer = true;
+      break;
   }
 }
 

@@ -66,6 +66,11 @@ const gantry_broker_v1 kBrokerTable = {
     .offset_list = [](const gantry_host *host, gantry_group group, gantry_topic topic, gantry_committed_fn fn, void *arg) noexcept { of(host).offset_list(group, topic, fn, arg); },
     .message_query = [](const gantry_host *host, const gantry_message_query *query, gantry_cq cq) noexcept { return of(host).key_lookup().query(*query, cq); },
     .send_back = [](const gantry_host *host, const gantry_send_back *req, gantry_cq cq) noexcept { return of(host).redelivery().send_back(*req, cq); },
+    .recall =
+        [](const gantry_host *host, const gantry_recall *req, gantry_cq cq) noexcept {
+          broker::Recaller *const recaller = of(host).core().recaller;
+          return recaller != nullptr ? recaller->recall(*req, cq) : GANTRY_E_UNSUPPORTED;
+        },
 };
 
 const gantry_session_v1 kSessionTable = {

@@ -18,6 +18,7 @@ constexpr gantry_config_key kBrokerKeys[] = {
     {"default_topic_queues", GANTRY_KEY_INT, 0, "8", 1, 16384, nullptr, "message queues of a topic that is made automatically"},
     {"delay_levels", GANTRY_KEY_STRING, 0, kDefaultDelayLevels, 0, 0, nullptr,
      "delays of the levels 1, 2, ... that a message can ask for; units s, m, h, d"},
+    {"max_timer_delay", GANTRY_KEY_DURATION, 0, "3d", 1000, 366ll * 86'400'000, nullptr, "how far ahead the due time of a message may lie; what waits holds the log from there on"},
     {"max_message_size", GANTRY_KEY_SIZE, 0, "4 MiB", 1024, 15 * kMiB, nullptr, "largest body of one message"},
     {"shards", GANTRY_KEY_INT, 0, "0", 0, 64, nullptr, "threads that serve connections; 0 is one up to two cores, else the cores less one"},
     {"drain_timeout", GANTRY_KEY_DURATION, 0, "10s", 0, 600'000, nullptr, "how long a shutdown waits for answers under way"},

@@ -1,12 +1,8 @@
 #include "kernel/semantics/delayed_delivery.hpp"
 
-#include "kernel/broker/java_hash.hpp"
-#include "kernel/broker/property_edit.hpp"
-
-#include <gantry++/str.hpp>
+#include "kernel/semantics/held_message.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace gantry::semantics {
 
@@ -155,50 +151,29 @@ void DelayedDelivery::on_records(Level &level, const gantry_read_result *result)
 DelayedDelivery::Verdict DelayedDelivery::deliver(Level &level, const gantry_record &record, std::int64_t now_ms) {
   // A clock set back must not hold a message longer than its delay.
   if (record.tag > now_ms && record.tag - now_ms <= core_.options.delay_levels.delay_ms(level.queue_no + 1)) return Verdict::kNotDue;
-  broker::StoredMessage message;
-  if (!broker::parse_record(view(record.bytes), &message)) {
-    skip(level, record.queue_off, "is no message of format 1");
-    return Verdict::kDelivered;
-  }
-  broker::PropertyEdit props(message.props);
-  const std::string_view queue_text = props.get("REAL_QID");
-  broker::RelayItem item;
-  (void)std::from_chars(queue_text.data(), queue_text.data() + queue_text.size(), item.queue_no);
-  gantry_queue op_queue = GANTRY_NO_QUEUE;
+  Forwarding to;
+  to.now_ms = now_ms;
+  to.op.tag = record.queue_off;
   {
     std::int32_t status = GANTRY_OK;
     const std::lock_guard lock(core_.mutex);
-    item.topic = core_.topics.find(props.get("REAL_TOPIC"));
-    op_queue = core_.open_queue(*core_.schedule_op_topic, level.queue_no, &status);
-    if (op_queue == GANTRY_NO_QUEUE) return Verdict::kBusy;
-    if (item.topic == nullptr || item.queue_no >= item.topic->queues.size()) item.topic = nullptr;
+    to.op.queue = core_.open_queue(*core_.schedule_op_topic, level.queue_no, &status);
   }
-  if (item.topic == nullptr) {
-    skip(level, record.queue_off, "is for queue '" + std::string(queue_text) + "' of topic '" + std::string(props.get("REAL_TOPIC")) + "', which does not exist");
-    return Verdict::kDelivered;
-  }
-  props.remove("CLUSTER");
-  const std::string text = props.text();
-  item.message = &message;
-  item.props = text;
-  item.tag = broker::java_hash(props.get("TAGS"));
-  item.second = gantry_link{op_queue, record.queue_off};
-  item.sys_flags = message.sys_flags;
-  item.reconsume_times = message.reconsume_times;
-  item.store_ms = now_ms;
-  item.arg = &level;
-  item.user_data = static_cast<std::uint64_t>(record.queue_off);
-  item.done = [](void *arg, std::uint64_t queue_off, const gantry_cqe &cqe) {
+  if (to.op.queue == GANTRY_NO_QUEUE) return Verdict::kBusy;
+  to.arg = &level;
+  to.user_data = static_cast<std::uint64_t>(record.queue_off);
+  to.done = [](void *arg, std::uint64_t queue_off, const gantry_cqe &cqe) {
     auto &done = *static_cast<Level *>(arg);
     done.owner->on_delivered(done, static_cast<std::int64_t>(queue_off), cqe.status);
   };
-  const std::int32_t status = relay_.store(item);
+  std::string why;
+  const std::int32_t status = forward_held(core_, relay_, record, to, &why);
   if (status == GANTRY_OK) {
     ++level.in_flight;
     return Verdict::kDelivered;
   }
-  if (status == GANTRY_E_LIMIT) {
-    skip(level, record.queue_off, "does not fit with its properties any more");
+  if (is_undeliverable(status)) {
+    skip(level, record.queue_off, why);
     return Verdict::kDelivered;
   }
   if (status != GANTRY_E_AGAIN) {

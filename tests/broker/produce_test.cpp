@@ -95,10 +95,9 @@ TEST_F(Produce, RefusesWhatCannotBeStored) {
   refused(message(t, "x", long_props), GANTRY_E_LIMIT, GANTRY_SUBJECT_PROPERTIES);
 }
 
-// Timed and transactional messages must not turn into ordinary ones while the broker cannot hold them back.
-TEST_F(Produce, RefusesDueTimeAndTransactionRatherThanDeliverAtOnce) {
+// Transactional messages must not turn into ordinary ones while the broker cannot hold them back.
+TEST_F(Produce, RefusesTransactionsRatherThanDeliverAtOnce) {
   const gantry_topic t = topic("T");
-  refused(message(t, "x", "TIMER_DELIVER_MS\x01" "1800000000000"), GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
   refused(message(t, "x", "TRAN_MSG\x01true"), GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
   gantry_produce half = message(t, "x");
   half.sys_flags = 4;

@@ -41,6 +41,13 @@ TEST(Properties, FindsWhatTheBrokerNeeds) {
   EXPECT_EQ(scan.delay, "");
   EXPECT_EQ(scan_properties("DELAY\x01" "1").delay, "1");
   EXPECT_TRUE(scan_properties("TRAN_MSG\x01true\x02").transaction);
+  EXPECT_EQ(scan_properties("UNIQ_KEY\x01u").timer, TimerKind::kNone);
+  const PropertyScan timed = scan_properties("TIMER_DELAY_MS\x01" "5\x02TIMER_DELAY_SEC\x01" "7\x02TIMER_DELIVER_MS\x01" "9\x02__STARTDELIVERTIME\x01" "11");
+  EXPECT_EQ(timed.timer, TimerKind::kDelaySec);
+  EXPECT_EQ(timed.timer_text, "7");
+  EXPECT_FALSE(timed.was_timer);
+  EXPECT_TRUE(scan_properties("TIMER_OUT_MS\x01" "5").was_timer);
+  EXPECT_TRUE(scan_properties("TIMER_DEL_UNIQKEY\x01u").deletes_timer);
   EXPECT_TRUE(scan_properties("\x02\x02junk\x02=\x01\x02").tags.empty());
   EXPECT_EQ(scan_properties("").before_wait, "");
 }

@@ -223,7 +223,6 @@ TEST_F(SendTest, RefusalsBeforeTheBroker) {
       {send_fields("T", 4), "x", 1, "queueId[4]"},
       {send_fields("T", 0, std::string(32768, 'p')), "x", 13, "32768"},
       {send_fields(), "12345678901", 13, "11 bytes"},
-      {send_fields("T", 0, "TIMER_DELIVER_MS\1" "99999"), "x", 13, "messages with a due time are not supported"},
       {send_fields("T", 0, "TRAN_MSG\1true\2PGROUP\1p"), "x", 16, "transactional messages are not supported"},
       {with(send_fields(), "f", "4"), "x", 16, "transactional messages are not supported"},
       {with(send_fields(), "e", "one"), "x", 1, "field queueId"},

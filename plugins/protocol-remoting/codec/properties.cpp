@@ -35,6 +35,8 @@ PropertyFacts scan_properties(std::string_view text) {
     } else if (key.front() == 'T') {
       if (is(key, "TRAN_MSG")) facts.transaction = parse_bool(value);
       else if (is(key, "TIMER_DELAY_SEC") || is(key, "TIMER_DELAY_MS") || is(key, "TIMER_DELIVER_MS")) facts.timer = true;
+    } else if (is(key, "__STARTDELIVERTIME")) {
+      facts.timer = true;
     }
   }
   return facts;

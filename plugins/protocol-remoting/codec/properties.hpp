@@ -24,7 +24,7 @@ class PropertyReader {
 struct PropertyFacts {
   bool transaction = false;    // TRAN_MSG=true
   bool delayed = false;        // DELAY above 0
-  bool timer = false;          // one of 5.x' timer properties
+  bool timer = false;          // one of 5.x' timer properties, or that of RocketMQ's cloud service
   bool wait_stored = true;     // WAIT, which says whether the sender waits for flush and replica
   bool only_wait = true;       // nothing but WAIT in it
 };

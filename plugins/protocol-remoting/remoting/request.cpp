@@ -44,8 +44,10 @@ Refusal refusal_of_send(std::int32_t status, std::uint32_t subject) {
     case GANTRY_E_LIMIT:
     case GANTRY_E_INVALID:
       if (subject == GANTRY_SUBJECT_QUEUE) return {kSystemError, "request queueId is illegal: the topic has fewer queues"};
-      if (subject == GANTRY_SUBJECT_PROPERTIES) return {kMessageIllegal, "the message properties are too long or damaged"};
+      if (subject == GANTRY_SUBJECT_PROPERTIES) return {kMessageIllegal, "the message properties are too long or damaged, or a delay or due time in them is no number"};
       return {kMessageIllegal, "the message body size is illegal"};
+    case GANTRY_E_RANGE:
+      return {kMessageIllegal, "timer message illegal, the due time is further ahead than this broker allows ([broker] max_timer_delay)"};
     case GANTRY_E_DENIED:
       return {kNoPermission, "the broker or the topic does not allow sending"};
     case GANTRY_E_UNSUPPORTED:

@@ -20,7 +20,7 @@ std::string quoted_topic(std::string_view topic) { return "topic[" + shown(topic
 
 }  // namespace
 
-Sender::Sender(ShardContext &ctx, Scratch &scratch) : ctx_(ctx), scratch_(scratch), collected_(kCollected), begins_(kCollected) {}
+Sender::Sender(ShardContext &ctx, Scratch &scratch, Recalls &recalls) : ctx_(ctx), scratch_(scratch), recalls_(recalls), collected_(kCollected), begins_(kCollected) {}
 
 Step Sender::take(const Request &request, std::uint32_t &again_at) {
   SendHeader send;
@@ -34,26 +34,25 @@ Step Sender::take(const Request &request, std::uint32_t &again_at) {
     verdict = {kNoPermission, "transactional messages are not supported by this broker yet; the message was not stored"};
     return refuse(request, verdict, again_at);
   }
-  if (facts.timer && !facts.delayed) {
-    verdict = {kMessageIllegal, "messages with a due time are not supported by this broker yet, use a delay level; the message was not stored"};
-    return refuse(request, verdict, again_at);
-  }
   const CachedTopic *topic = admit(request, send, verdict);
   if (topic == nullptr) return refuse(request, verdict, again_at);
   if (request.conn.outstanding >= kMaxOutstanding) return refuse(request, {kSystemBusy, std::string(kBusy)}, again_at);
   if (send.batch) {
-    if (facts.delayed) verdict = {kMessageIllegal, "a batch cannot have delayed messages; no message was stored"};
-    if (facts.delayed || !check_batch(request, send, verdict)) return refuse(request, verdict, again_at);
+    const bool later = facts.delayed || facts.timer;
+    if (later) verdict = {kMessageIllegal, "a batch cannot have delayed messages; no message was stored"};
+    if (later || !check_batch(request, send, verdict)) return refuse(request, verdict, again_at);
     return take_batch(request, send, *topic, facts.wait_stored, !facts.only_wait, again_at);
   }
 
   if (count_ == kCollected)
     if (const Step step = flush(again_at); step != Step::kDone) return step;
-  const std::uint32_t slot = ctx_.pendings.take(PendingKind::kSend, request.conn, request.to());
+  const bool timed = facts.timer && !facts.delayed;
+  const std::uint32_t slot = ctx_.pendings.take(timed ? PendingKind::kTimedSend : PendingKind::kSend, request.conn, request.to());
   if (slot == kNoSlot) {
     if (flush(again_at) == Step::kDone) again_at = request.begin;
     return Step::kAgain;
   }
+  if (timed) recalls_.remember_send(slot, send.topic, send.properties);
   gantry_produce &p = collected_[count_];
   fill(p, request, send, *topic, facts.wait_stored);
   p.user_data = slot;
@@ -180,7 +179,11 @@ Step Sender::flush(std::uint32_t &again_at) {
   count_ = 0;
   const std::uint32_t taken = submit(n);
   if (taken == n) return Step::kDone;
-  for (std::uint32_t i = taken; i < n; ++i) ctx_.pendings.give_back(static_cast<std::uint32_t>(collected_[i].user_data));
+  for (std::uint32_t i = taken; i < n; ++i) {
+    const auto slot = static_cast<std::uint32_t>(collected_[i].user_data);
+    if (ctx_.pendings.at(slot).kind == PendingKind::kTimedSend) recalls_.forget_send(slot);
+    ctx_.pendings.give_back(slot);
+  }
   again_at = begins_[taken];
   return Step::kAgain;
 }
@@ -190,7 +193,9 @@ void Sender::complete(const gantry_cqe &cqe) {
   Pending &pending = ctx_.pendings.at(slot);
   if (pending.kind == PendingKind::kBatch) return complete_item(slot, pending, cqe);
   const ReplyTo to = pending.to;
+  const bool timed = pending.kind == PendingKind::kTimedSend;
   ctx_.pendings.give_back(slot);
+  if (timed) return complete_timed(slot, to, cqe);
   if (to.oneway) return;
   if (cqe.status == GANTRY_OK || cqe.status == GANTRY_E_TIMEOUT) [[likely]] {
     std::uint8_t *const p = ctx_.output.room(to.conn, ctx_.settings.replies.bound());
@@ -205,6 +210,30 @@ void Sender::complete(const gantry_cqe &cqe) {
   }
   const Refusal refusal = refusal_of_send(cqe.status, cqe.flags);
   fail(to, refusal.code, refusal.remark);
+}
+
+// The answer to a message that waits carries the handle for taking it back.
+void Sender::complete_timed(std::uint32_t slot, const ReplyTo &to, const gantry_cqe &cqe) {
+  const bool stored = cqe.status == GANTRY_OK || cqe.status == GANTRY_E_TIMEOUT;
+  const auto position = static_cast<std::int64_t>(cqe.aux);
+  const std::string handle = recalls_.handle_of_send(slot, position);
+  if (to.oneway) return;
+  if (!stored) {
+    const Refusal refusal = refusal_of_send(cqe.status, cqe.flags);
+    return fail(to, refusal.code, refusal.remark);
+  }
+  char id[16], queue[kNumberTextMax], offset[kNumberTextMax];
+  (void)put_hex(id, static_cast<std::uint64_t>(position), 8);
+  const std::string message_id = std::string(ctx_.settings.replies.id_prefix()) + std::string(id, sizeof id);
+  const char *const queue_end = put_number(queue, cqe.flags & ~GANTRY_PRODUCED_TIMED);
+  const char *const offset_end = put_number(offset, cqe.result);
+  const ExtField ext[] = {{"MSG_REGION", ctx_.settings.replies.region()},
+                          {"TRACE_ON", ctx_.settings.replies.trace_on()},
+                          {"msgId", message_id},
+                          {"queueId", {queue, static_cast<std::size_t>(queue_end - queue)}},
+                          {"queueOffset", {offset, static_cast<std::size_t>(offset_end - offset)}},
+                          {"recallHandle", handle}};
+  ctx_.output.reply(to, cqe.status == GANTRY_OK ? kSuccess : kFlushDiskTimeout, {}, ext, (cqe.flags & GANTRY_PRODUCED_TIMED) != 0 ? 6 : 5);
 }
 
 }  // namespace gantry::remoting

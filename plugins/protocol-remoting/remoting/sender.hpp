@@ -3,6 +3,7 @@
 
 #include "codec/send_header.hpp"
 #include "codec/scratch.hpp"
+#include "remoting/recall_requests.hpp"
 #include "remoting/request.hpp"
 
 #include <vector>
@@ -11,7 +12,7 @@ namespace gantry::remoting {
 
 class Sender {
  public:
-  Sender(ShardContext &ctx, Scratch &scratch);
+  Sender(ShardContext &ctx, Scratch &scratch, Recalls &recalls);
 
   // Takes a send. It goes to the broker with the next flush at the latest, or is answered here when it is refused. `again_at` is set
   // with kAgain: where the first frame begins that was not consumed.
@@ -42,11 +43,13 @@ class Sender {
                   std::uint32_t &again_at);
   std::uint32_t submit(std::uint32_t n);
   void fail(const ReplyTo &to, std::int32_t code, std::string_view remark);
+  void complete_timed(std::uint32_t slot, const ReplyTo &to, const gantry_cqe &cqe);
   void complete_item(std::uint32_t slot, Pending &pending, const gantry_cqe &cqe);
   void answer_batch(const Pending &pending);
 
   ShardContext &ctx_;
   Scratch &scratch_;
+  Recalls &recalls_;
   std::vector<gantry_produce> collected_;
   std::vector<std::uint32_t> begins_;  // of the frame of each collected send
   std::uint32_t count_ = 0;

@@ -19,10 +19,12 @@ struct Services {
   const gantry_cq_v1 *cq = nullptr;
   const gantry_log_v1 *log = nullptr;
   const gantry_metrics_v1 *metrics = nullptr;
+  const gantry_clock_v1 *clock = nullptr;
 
   // E_UNSUPPORTED names the table that this kernel lacks.
   [[nodiscard]] static Result<Services> of(const gantry_host *host);
 
+  [[nodiscard]] std::int64_t now_ms() const { return clock->coarse_ms(host); }  // wall clock
   void write_log(std::int32_t level, std::string_view text) const {
     if (log->enabled(host, level) != 0) log->write(host, level, text.data(), static_cast<std::uint32_t>(text.size()));
   }

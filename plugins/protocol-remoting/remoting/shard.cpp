@@ -24,7 +24,7 @@ std::uint64_t *cell(const Services &s, const char *name, const char *help, std::
 }  // namespace
 
 Shard::Shard(const Services &services, const Settings &settings, const std::atomic<std::uint64_t> &topics_generation, std::uint32_t index)
-    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), sender_(ctx_, scratch_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_) {}
+    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), recalls_(ctx_), sender_(ctx_, scratch_, recalls_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_) {}
 
 std::int32_t Shard::start() {
   const Services &s = ctx_.services;
@@ -172,6 +172,7 @@ bool Shard::handle_tools(const Request &request) {
     case kConsumeMessageDirectly: relays_.consume_directly(request); return true;
     case kInvokeBrokerToGetConsumerStatus: relays_.consumer_status(request); return true;
     case kQueryMessage: query_message(ctx_, request); return true;
+    case kRecallMessage: recalls_.recall(request); return true;
     case kInvokeBrokerToResetOffset: resets_.reset_offset(request); return true;
     default: return tell_group_info(ctx_, request) || tell_topic_info(ctx_, request);
   }
@@ -187,6 +188,7 @@ void Shard::on_completions(void *self, const gantry_cqe *cqes, std::uint32_t n) 
 void Shard::complete(const gantry_cqe &cqe) {
   switch (ctx_.pendings.at(static_cast<std::uint32_t>(cqe.user_data)).kind) {
     case PendingKind::kSend:
+    case PendingKind::kTimedSend:
     case PendingKind::kBatch: return sender_.complete(cqe);
     case PendingKind::kPull: return puller_.complete_pull(cqe);
     case PendingKind::kView: return puller_.complete_view(cqe);
@@ -194,6 +196,7 @@ void Shard::complete(const gantry_cqe &cqe) {
     case PendingKind::kCommit: return complete_commit(ctx_, cqe);
     case PendingKind::kSendBack: return complete_send_back(ctx_, cqe);
     case PendingKind::kDirect: return relays_.complete_direct(cqe);
+    case PendingKind::kRecall: return recalls_.complete(cqe);
     case PendingKind::kQuery: return complete_query(ctx_, cqe);
     case PendingKind::kResetSeek: return resets_.complete_seek(cqe);
     case PendingKind::kResetCommit: return resets_.complete_commit(cqe);

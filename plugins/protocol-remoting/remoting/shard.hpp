@@ -56,6 +56,7 @@ class Shard {
   const std::uint32_t index_;
   Scratch scratch_;
   Header header_;
+  Recalls recalls_;
   Sender sender_;
   Puller puller_;
   ClientRequests clients_;

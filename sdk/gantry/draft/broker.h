@@ -67,7 +67,7 @@ typedef struct gantry_produce { /* spans are borrowed until produce returns */
   gantry_span body; /* 1..max_message_bytes */
   gantry_span props; /* RocketMQ's property string: key 0x01 value 0x02 ..., up to 32767 bytes */
   int64_t born_ms;
-  int64_t deliver_at_ms; /* 0 = now; otherwise E_UNSUPPORTED. A delay level is the property DELAY */
+  int64_t deliver_at_ms; /* wall clock; 0 or past = now. RocketMQ's properties for it (DELAY, TIMER_*) are understood as well; a level goes first */
   uint8_t born_host[16]; /* network order */
   uint32_t born_host_bytes; /* 4 or 16 */
   uint32_t born_port;
@@ -143,6 +143,16 @@ typedef struct gantry_send_back {
   uint64_t reserved[4];        /* 0 */
 } gantry_send_back;
 
+/* Set in the flags of a produce's completion, beside the queue number: the message waits for its due time and can be recalled by its log position. */
+#define GANTRY_PRODUCED_TIMED 0x80000000u
+typedef struct gantry_recall {
+  uint64_t user_data;
+  gantry_str topic;    /* that it was sent to; borrowed until recall returns */
+  gantry_str uniq_key; /* its UNIQ_KEY, or empty; borrowed until recall returns */
+  int64_t phys_pos;    /* log position that its produce completed with */
+  uint64_t reserved[3]; /* 0 */
+} gantry_recall;
+
 #define GANTRY_OFFSET_EXACT 1u /* offset_query: NOT_FOUND unless committed; otherwise RocketMQ's rule for new groups applies */
 
 typedef struct gantry_broker_v1 {
@@ -172,8 +182,8 @@ typedef struct gantry_broker_v1 {
   gantry_str (*group_name)(const gantry_host *host, gantry_group group) GANTRY_NOEXCEPT;
 
   /* Stores messages; in order per connection and queue. Returns the number accepted; fewer than n means E_AGAIN for the rest.
-   * Completion: OK: result = queue offset, aux = log position, flags = queue number. Failures: flags = GANTRY_SUBJECT_*:
-   * NOT_FOUND, LIMIT/INVALID (body, properties, queue), DENIED, UNSUPPORTED, IO, NO_SPACE, NOT_WRITABLE,
+   * Completion: OK: result = queue offset, aux = log position, flags = queue number, perhaps with GANTRY_PRODUCED_TIMED. Failures: flags = GANTRY_SUBJECT_*:
+   * NOT_FOUND, LIMIT/INVALID (body, properties, queue), RANGE (due too far ahead), DENIED, UNSUPPORTED, IO, NO_SPACE, NOT_WRITABLE,
    * TIMEOUT (stored, durability not confirmed). [thread: shard] [blocking: never] [owns: borrowed during the call] [phase: started] */
   int32_t (*produce)(const gantry_host *host, const gantry_produce *reqs, uint32_t n, gantry_cq cq) GANTRY_NOEXCEPT;
   /* Completion: OK: aux = gantry_fetch_result, the receiver releases its owner. Failures: flags = subject: NOT_FOUND (group, topic, subscription), DENIED (group,
@@ -210,6 +220,10 @@ typedef struct gantry_broker_v1 {
    * Completion: OK; failures: flags = subject: BODY (no message there: NOT_FOUND, INVALID, IO), TOPIC (DENIED), STORE.
    * [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
   int32_t (*send_back)(const gantry_host *host, const gantry_send_back *req, gantry_cq cq) GANTRY_NOEXCEPT;
+  /* Takes back a message that waits for its due time: it will not be delivered. Inline: OK, CLOSED. Completion: OK, also when it was recalled before;
+   * NOT_FOUND: no such message waits or waited there; STALE: it is delivered, or about to be; AGAIN: the broker is starting or busy; what the store refuses.
+   * [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
+  int32_t (*recall)(const gantry_host *host, const gantry_recall *req, gantry_cq cq) GANTRY_NOEXCEPT;
 } gantry_broker_v1;
 
 /* ---- sessions ----------------------------------------------------------------------------------------------------------------- */
@@ -271,6 +285,7 @@ typedef struct gantry_session_v1 {
 
 GANTRY_STATIC_ASSERT(sizeof(gantry_produce) == 192, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_send_back) == 64, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_recall) == 72, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_fetch) == 128, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_fetch_result) == 56, "layout");
 
