@@ -150,6 +150,8 @@ typedef struct gantry_store_v1 {
   /* Copies the records into the log. Completion: result = log position, aux = queue offset of link 0.
    * Inline: AGAIN (buffers full: retry after the next completion), NOT_WRITABLE, NO_SPACE, INVALID; with a base also UNSUPPORTED, NOT_FOUND and STALE
    * (it is too old to be referred to): append the whole record instead. Completion: OK, IO, NO_SPACE, NOT_WRITABLE, CANCELLED.
+   * Once an append to a queue has completed with a failure, no later one to that queue may complete with OK until the store is opened again: who reads the
+   * queue relies on there being no gaps.
    * [thread: shard] [blocking: never] [owns: borrowed during the call] [phase: started] */
   int32_t (*append)(void *self, uint32_t shard, const gantry_append *reqs, uint32_t n, gantry_cq cq) GANTRY_NOEXCEPT;
   /* Request i is answered inline (inline_out[i] set, no completion) when its data is at hand, else inline_out[i] is NULL and a completion
