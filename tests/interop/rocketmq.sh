@@ -13,6 +13,7 @@
 # DIR/*.pid, output in DIR/*.out. Environment: RMQ_NAMESRV_HEAP, RMQ_BROKER_HEAP (JVM sizes, defaults 128m, 512m),
 # RMQ_JVM_OPTS (extra JVM options for both), INTEROP_BUILD_DIR (class path cache).
 set -euo pipefail
+STOP_DEADLINE_S="${STOP_DEADLINE_S:-90}" # 5.x takes its time
 . "$(dirname "${BASH_SOURCE[0]}")/lib/classpath.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/process.sh"
 

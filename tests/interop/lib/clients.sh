@@ -55,7 +55,7 @@ run_java_4_9_8() { need_target && run_java java-4.9.8 "$CLIENT_4"; }
 run_java_5x() {
   need_target || return
   # A 5.x client's lite pull has a request code of its own, which RocketMQ 4 does not know.
-  case "$TARGET" in rocketmq-4*) local -x INTEROP_NOT_YET='lite_pull_.*' ;; esac
+  case "$TARGET" in rocketmq-4*) local -x INTEROP_NOT_YET="${INTEROP_NOT_YET:+$INTEROP_NOT_YET|}lite_pull_.*|filter_sql_lite_pull" ;; esac
   run_java java-5x "$CLIENT_5"
 }
 run_java_3x() { need_target && run_java java-3x "$CLIENT_3"; }
@@ -153,7 +153,7 @@ death_pair() {
   control "$ns_side" start-namesrv "$dir/ns" "$NSPORT" && control "$broker_side" start-broker "$dir/broker" "$ns" "$PORT" ||
     { run_program "$name" false; return; }
   NAMESRV_ADDR="$ns" INTEROP_BROKER_PID_FILE="$dir/broker/broker.pid" \
-    INTEROP_BROKER_START="$(declare -p INTEROP_DIR GANTRY_BINARY 2>/dev/null | tr '\n' ';') $(declare -f control); control $broker_side start-broker '$dir/broker' $ns $PORT" \
+    INTEROP_BROKER_START="$(declare -p INTEROP_DIR GANTRY_BINARY ROCKETMQ_FEATURES 2>/dev/null | tr '\n' ';') $(declare -f control); control $broker_side start-broker '$dir/broker' $ns $PORT" \
     INTEROP_ONLY="${INTEROP_ONLY:-($4).*}" run_java "$name" "$CLIENT_4"
   # The last case has killed the broker.
   control "$broker_side" stop-broker "$dir/broker" KILL

@@ -4,6 +4,20 @@ NEWEST_4=4.9.7   # newest 4.x server that is published
 NEWEST_5=5.5.0
 TARGET_DIRS=()
 
+# What the cases need of a broker beyond its defaults, as each side writes it: transactions that are asked about soon,
+# trace, filters, timers, recall. RocketMQ ignores keys that its version does not have.
+ROCKETMQ_FEATURES=(enablePropertyFilter=true traceTopicEnable=true transactionCheckInterval=1000 transactionTimeOut=2000
+  transactionOpBatchInterval=200 timerWheelEnable=true recallMessageEnable=true)
+
+# list_cases FILE: its lines as one regular expression.
+list_cases() { sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$1" | paste -sd'|'; }
+
+# rocketmq_differs VERSION: the cases that this version is not held to, as one regular expression.
+rocketmq_differs() {
+  sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$INTEROP_DIR/rocketmq-differs.txt" |
+    awk -v major="${1%%.*}" '$1 == "*" || $1 == major { print $2 }' | paste -sd'|'
+}
+
 # check_target: says what will be tested, or why nothing can be.
 check_target() {
   if [ -n "$GIVEN_NAMESRV_ADDR" ]; then
@@ -37,7 +51,8 @@ control() {
   case "$side $verb" in
     "gantry start"*) "$INTEROP_DIR/gantry.sh" "$verb" "$GANTRY_BINARY" "$dir" "$@" ;;
     gantry*) "$INTEROP_DIR/gantry.sh" "$verb" "$dir" "$@" ;;
-    *" start"*) "$INTEROP_DIR/rocketmq.sh" "$verb" "${side#rocketmq-}" "$dir" "$@" ;;
+    *" start-namesrv") "$INTEROP_DIR/rocketmq.sh" "$verb" "${side#rocketmq-}" "$dir" "$@" ;;
+    *" start"*) "$INTEROP_DIR/rocketmq.sh" "$verb" "${side#rocketmq-}" "$dir" "$@" "${ROCKETMQ_FEATURES[@]}" ;;
     *) "$INTEROP_DIR/rocketmq.sh" "$verb" "$dir" "$@" ;;
   esac
 }

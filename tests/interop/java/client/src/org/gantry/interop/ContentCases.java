@@ -136,7 +136,7 @@ final class ContentCases {
         Check.equal("query5", new String(byUniqueId.getBody(), StandardCharsets.UTF_8), "body by unique id");
     }
 
-    private static int countByKey(String topic, String key, long begin, long end) throws Exception {
+    static int countByKey(String topic, String key, long begin, long end) throws Exception {
         try {
             return Env.producer().queryMessage(topic, key, 64, begin, end).getMessageList().size();
         } catch (org.apache.rocketmq.client.exception.MQClientException e) {

@@ -6,6 +6,7 @@ import java.util.List;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
@@ -156,6 +157,16 @@ final class Env extends CaseEnv {
             bodies.add(body);
         }
         return bodies;
+    }
+
+    /** What tools ask brokers with. */
+    static MQClientAPIImpl api() throws MQClientException {
+        return producer().getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl();
+    }
+
+    /** host:port of the broker that has the queue. */
+    static String brokerAddress(MessageQueue queue) throws MQClientException {
+        return producer().getDefaultMQProducerImpl().getMqClientFactory().findBrokerAddressInPublish(queue.getBrokerName());
     }
 
     static Message message(String topic, String tags, String body) {

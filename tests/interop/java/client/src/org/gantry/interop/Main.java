@@ -17,7 +17,16 @@ public final class Main {
             Env.warmUp();
         }
         Suite<Env> suite = new Suite<>(Env::new);
+        TransactionCases.add(suite);
+        TimerCases.add(suite);
+        Compat.addOwnCases(suite);
         RetryCases.add(suite);
+        AdminCases.add(suite);
+        GroupCases.add(suite);
+        FilterCases.add(suite);
+        RequestCases.add(suite);
+        TraceCases.add(suite);
+        NamespaceCases.add(suite);
         OrderCases.add(suite);
         PushCases.add(suite);
         ContentCases.add(suite);

@@ -169,7 +169,7 @@ final class OffsetCases {
         Refusal.byBroker(17, "a pull from a topic that does not exist", () -> pull.pull(unknown, "*", 0, 32));
     }
 
-    private static boolean isEmpty(MessageQueue queue) {
+    static boolean isEmpty(MessageQueue queue) {
         try {
             return Env.producer().maxOffset(queue) == 0;
         } catch (Exception e) {
@@ -239,7 +239,7 @@ final class OffsetCases {
         Check.equal(0L, other.fetchConsumeOffset(queue, true), "offset of a group that stored none, on a small topic");
     }
 
-    private static DefaultLitePullConsumer lite(Env env, String group) {
+    static DefaultLitePullConsumer lite(Env env, String group) {
         DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setHeartbeatBrokerInterval(5_000);

@@ -205,7 +205,7 @@ final class PushCases {
     }
 
     /** Waits until the members are done with all that is in their queues and has the broker know it. */
-    private static void commit(Env env, DefaultMQPushConsumer... members) throws Exception {
+    static void commit(Env env, DefaultMQPushConsumer... members) throws Exception {
         for (DefaultMQPushConsumer member : members) {
             OffsetStore offsets = member.getDefaultMQPushConsumerImpl().getOffsetStore();
             for (MessageQueue queue : owned(member, env.topic())) {
