@@ -43,7 +43,7 @@ struct Origin {
 struct Piece {
   const std::uint8_t *p;
   std::uint32_t n;
-  gantry_owner *owner;  // null: in the shard's arena
+  gantry_owner *owner;  // null: in the shard's arena, or held by an earlier piece
 };
 
 // What a connection was given to send in this turn; taken from and returned to the shard's pool.

@@ -12,7 +12,7 @@
 
 namespace gantry::io {
 namespace {
-constexpr std::size_t kMaxIovecs = 64;
+constexpr std::size_t kMaxIovecs = 256;     // several replies to pulls of small records; each call costs a trip through TCP
 constexpr std::uint32_t kCopyUpTo = 256;  // below, copying is cheaper than a reference and an iovec
 constexpr std::size_t kSpareOutputs = 1024;
 constexpr std::size_t kSparePieces = 1024;
@@ -60,12 +60,14 @@ std::int32_t Shard::send(Connection &conn, const gantry_span *spans, std::uint32
   if (total == 0) return GANTRY_OK;
   if (!may_queue(conn, total)) return GANTRY_E_AGAIN;
   TurnOutput &output = output_of(conn);
+  const gantry_owner *held = nullptr;  // one reference per owner and call: all pieces of a turn are let go together
   for (std::uint32_t i = 0; i < n; ++i) {
     const gantry_span &span = spans[i];
     if (span.n == 0) continue;
     if (span.owner != nullptr && span.n > kCopyUpTo) {
-      span.owner->retain(span.owner);
-      add_piece(output, span.p, span.n, span.owner);
+      const bool again = std::exchange(held, span.owner) == span.owner;
+      if (!again) span.owner->retain(span.owner);
+      add_piece(output, span.p, span.n, again ? nullptr : span.owner);
       continue;
     }
     for (std::uint32_t done = 0; done < span.n;) {

@@ -198,6 +198,7 @@ void Background::apply_retention() {
       core_.segments.live.pop_front();
       segment->run.reset();
     }
+    core_.extents.drop_before(segment->end());
     const std::string path = segment->path;
     const LogPos base = segment->base;
     const std::int64_t last_ms = segment->last_store_ms;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "arena.hpp"
+#include "extent_cache.hpp"
 #include "host.hpp"
 #include "log_writer.hpp"
 #include "options.hpp"
@@ -23,7 +24,7 @@ namespace gantry::commitlog {
 
 struct Core {
   Core(const Host &h, Options o, std::unique_ptr<Files> f, Arena &a)
-      : host(h), options(std::move(o)), files(std::move(f)), arena(a), writer(arena, queues, segments) {}
+      : host(h), options(std::move(o)), files(std::move(f)), extents(options.read_cache_bytes), arena(a), writer(arena, queues, segments) {}
   ~Core() { arena.release(); }
   Core(const Core &) = delete;
   Core &operator=(const Core &) = delete;
@@ -31,6 +32,7 @@ struct Core {
   const Host host;
   const Options options;
   const std::unique_ptr<Files> files;
+  ExtentCache extents;  // has its own mutex
 
   // Set by open, constant afterwards.
   std::string data_dir, log_dir, index_dir;

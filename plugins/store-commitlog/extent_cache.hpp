@@ -1,37 +1,110 @@
-// Recently read stretches of log files, shared by the reader threads. Keyed by log position, which is never reused.
+// Recently read stretches of log files: filled and verified by reader threads, read in place by shards.
+//
+// Keyed by log position, which is never reused. Replacement is 2Q: an extent comes in on probation, a first-in first-out list that takes a
+// quarter of the room once the rest is wanted, however often it is read there; only one that is asked for again after it left
+// moves to the main list, where the least recently used leaves. So a scan passes through probation and leaves the main list alone.
 #pragma once
 
 #include "files.hpp"
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 namespace gantry::commitlog {
 
+// Buffers of extents, used again: fresh pages cost more than reading them. Outlives the cache as long as an extent is pinned.
+class ExtentBuffers {
+ public:
+  explicit ExtentBuffers(std::size_t spare) : spare_(spare) {}
+  // Both: [thread: any]
+  [[nodiscard]] AlignedBuffer take();
+  void give_back(AlignedBuffer buffer);
+
+ private:
+  const std::size_t spare_;
+  std::mutex mutex_;  // leaf
+  std::vector<AlignedBuffer> free_;
+};
+
+// Bytes begin .. begin + bytes of the log. Does not change once it is in the cache; whoever holds a reference pins it.
+class Extent {
+ public:
+  static constexpr std::int64_t kBytes = 256 << 10;
+
+  Extent(std::shared_ptr<ExtentBuffers> buffers, LogPos begin, std::int64_t bytes);
+  ~Extent();
+  Extent(const Extent &) = delete;
+  Extent &operator=(const Extent &) = delete;
+
+  [[nodiscard]] LogPos begin() const { return begin_; }
+  [[nodiscard]] LogPos end() const { return begin_ + bytes_; }
+  [[nodiscard]] std::uint8_t *data() { return buffer_.data(); }
+  [[nodiscard]] const std::uint8_t *at(LogPos pos) const { return buffer_.data() + (pos - begin_); }
+  // Whether the record that begins there is damaged; only of records that lie in a verified extent as a whole.
+  [[nodiscard]] bool is_bad(LogPos pos) const;
+  // True for one caller: who reads here first asks for the extent behind. [thread: any]
+  [[nodiscard]] bool ask_ahead() const { return !ahead_asked_.load(std::memory_order_relaxed) && !ahead_asked_.exchange(true); }
+
+  bool read_ahead = false;  // nobody had asked for it yet
+  bool verified = false;    // every record that lies in here as a whole was compared with its checksum
+  std::vector<LogPos> bad;  // those that did not match, ascending
+
+ private:
+  const std::shared_ptr<ExtentBuffers> buffers_;
+  const LogPos begin_;
+  const std::int64_t bytes_;
+  AlignedBuffer buffer_;
+  mutable std::atomic<bool> ahead_asked_{false};
+};
+using ExtentRef = std::shared_ptr<const Extent>;
+
 class ExtentCache {
  public:
-  static constexpr std::int64_t kExtentBytes = 256 << 10;
-  using Extent = std::shared_ptr<const AlignedBuffer>;
+  // Holds at most `bytes`, at least one extent. Pinned ones that left count no more.
+  explicit ExtentCache(std::int64_t bytes);
 
-  explicit ExtentCache(std::int64_t bytes) : capacity_(static_cast<std::size_t>(bytes / kExtentBytes)) {}
+  // Null when it is not here. [thread: any] [blocking: never]
+  [[nodiscard]] ExtentRef find(LogPos begin);
+  // Null: the caller has to read it and must call filled(). Waits while another thread does that. [thread: reader] [blocking: may]
+  [[nodiscard]] ExtentRef find_or_claim(LogPos begin);
+  // False: it is here or under way. True: as above. [thread: reader] [blocking: never]
+  [[nodiscard]] bool claim(LogPos begin);
+  // The end of a claim; a null extent could not be read. [thread: reader]
+  void filled(LogPos begin, ExtentRef extent);
+  // Nothing before `begin` is wanted any more, now or later. [thread: any]
+  void drop_before(LogPos begin);
 
-  // Null when it is not here. Both: [thread: any]
-  [[nodiscard]] Extent find(std::int64_t log_pos);
-  void put(std::int64_t log_pos, Extent extent);
-  void drop(std::int64_t log_pos);
+  [[nodiscard]] const std::shared_ptr<ExtentBuffers> &buffers() const { return buffers_; }
+  [[nodiscard]] std::size_t count();
 
  private:
   struct Item {
-    std::int64_t pos;
-    Extent extent;
+    ExtentRef extent;
+    bool main;
   };
-  const std::size_t capacity_;
-  std::mutex mutex_;
-  std::list<Item> items_;  // most recently used first
-  std::unordered_map<std::int64_t, std::list<Item>::iterator> by_pos_;
+  using Items = std::list<Item>;
+  [[nodiscard]] ExtentRef look_up(std::int64_t key);
+  void admit(std::int64_t key, ExtentRef extent);
+  void evict(std::vector<ExtentRef> *out);
+  void remember(std::int64_t key);
+
+  const std::size_t capacity_, probation_share_;
+  const std::shared_ptr<ExtentBuffers> buffers_;
+  std::mutex mutex_;  // leaf: everything below; no extent is freed under it
+  std::condition_variable filled_;
+  Items probation_, main_;  // newest first
+  std::unordered_map<std::int64_t, Items::iterator> by_pos_;
+  std::list<std::int64_t> ghosts_;  // positions that left probation, newest first
+  std::unordered_map<std::int64_t, std::list<std::int64_t>::iterator> ghost_by_pos_;
+  std::unordered_set<std::int64_t> claims_;
+  LogPos first_wanted_;
 };
 
 }  // namespace gantry::commitlog

@@ -121,6 +121,7 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
   scan.state.next_off = scan.at.v;
   if (scan.at == scan.end && scan.state.stop == GANTRY_STOP_LIMIT) scan.state.stop = GANTRY_STOP_END;
   if (scan.cold && !picked_.empty()) {
+    if ((*out = finish_warm(scan.state, cold)) != nullptr) return Answer::kInline;
     finish_cold(scan.state, cold);
     return Answer::kCold;
   }
@@ -154,6 +155,12 @@ HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *col
   gantry_read_result state{};
   state.stop = GANTRY_STOP_END;
   if (pos < core_.arena.hot_begin()) {
+    *out = finish_warm(state, cold);
+    if (*out != nullptr && (*out)->result().n == 1) return Answer::kInline;
+    if (*out != nullptr) {
+      (*out)->release();
+      return Answer::kCorrupt;
+    }
     finish_cold(state, cold);
     return Answer::kCold;
   }

@@ -1,4 +1,4 @@
-// Reads that the in-memory index and the arena can answer. Guarded by Core::mutex.
+// Reads that memory can answer: the index, with records in the arena or in cached extents. Guarded by Core::mutex.
 #pragma once
 
 #include "core.hpp"
@@ -42,14 +42,20 @@ struct ColdRead {
   // Or one record by position in runs[0]:
   bool by_position = false;
   std::uint32_t position_in_segment = 0;
+  // Of a read that was answered inline: extents that its queue's next reads will want, from this log position on.
+  LogPos ahead;
+  std::uint32_t ahead_count = 0;
 };
+
+inline constexpr std::uint32_t kMaxExtentsPinned = 16;    // by one result
+inline constexpr std::size_t kMaxCopiedInline = 32 << 10;  // of records that lie across the border of two extents
 
 class HotReader {
  public:
   explicit HotReader(Core &core) : core_(core) { picked_.reserve(kMaxReadRecords); }
 
   enum class Answer { kInline, kCold, kNotFound, kCorrupt };
-  // kInline: *out is set. kCold: *cold is filled in.
+  // kInline: *out is set, and cold->ahead may be. kCold: *cold is filled in.
   [[nodiscard]] Answer read(const gantry_read &request, ReadResult **out, ColdRead *cold);
   [[nodiscard]] Answer read_at(LogPos pos, ReadResult **out, ColdRead *cold);
 
@@ -62,11 +68,17 @@ class HotReader {
   };
   bool visit(Scan &scan, const QueuePart &part, const SegmentRef &segment);
   [[nodiscard]] ReadResult *finish_hot(const gantry_read_result &state);
+  [[nodiscard]] ReadResult *finish_warm(const gantry_read_result &state, ColdRead *cold);
+  [[nodiscard]] bool find_extents(std::size_t *copied);
+  [[nodiscard]] bool place_across(const Picked &one, std::size_t extent, std::uint8_t *to) const;
+  void look_ahead(ColdRead *cold) const;
   void finish_cold(const gantry_read_result &state, ColdRead *cold);
 
   Core &core_;
   std::vector<Picked> picked_;
   std::vector<const QueuePart *> parts_;  // of the queue being read, newest first
+  std::vector<ExtentRef> extents_;         // of the records picked, while a result is made
+  std::vector<std::uint32_t> extent_of_;   // per record picked, the first it lies in
 };
 
 }  // namespace gantry::commitlog

@@ -78,16 +78,15 @@ void Readers::perform(const KeyQuery &query) {
   if (core_.host.push(query.cq, {&cqe, 1}) < 0) result->release();  // nobody will take it
 }
 
-// Records in the arena stay there, pinned; the others are read. One that cannot be read is left out, counted and logged.
+// Records in the arena stay there, pinned; the others are read past the cache, which is for queues. One that cannot be read is left out, counted and logged.
 ReadResult *Readers::fetch_found(const KeySearch &search) {
   const std::vector<ColdRecord> &found = search.found();
   const auto position = [](const ColdRecord &record) { return record.segment->base + record.offset; };
   std::uint64_t mask = 0, pinned = 0, cold = 0;
-  LogPos hot_begin, stable;
+  LogPos hot_begin;
   {
     const std::lock_guard lock(core_.mutex);
     hot_begin = core_.arena.hot_begin();
-    stable = core_.writer.done_pos();
     for (const ColdRecord &record : found) {
       const bool hot = position(record) >= hot_begin;
       (hot ? pinned : cold) += record.bytes;
@@ -101,7 +100,10 @@ ReadResult *Readers::fetch_found(const KeySearch &search) {
   for (const ColdRecord &record : found) {
     const LogPos pos = position(record);
     const bool hot = pos >= hot_begin;
-    if (!hot && !fetch(record, stable, to)) continue;
+    if (!hot && !read_direct(record, to) && !read_direct(record, to)) {  // some faults of disks pass
+      report_bad(*record.segment, pos, record.bytes);
+      continue;
+    }
     result->records()[n++] = {{hot ? core_.arena.at(pos) : to, record.bytes, 0, nullptr}, -1, pos.v, 0, record.store_ms};
     if (!hot) to += record.bytes;
   }

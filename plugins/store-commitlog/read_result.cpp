@@ -1,20 +1,19 @@
 #include "read_result.hpp"
 
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <type_traits>
 
 namespace gantry::commitlog {
 
-static_assert(std::is_trivially_destructible_v<std::atomic<std::uint32_t>>);
-
-ReadResult *ReadResult::create(std::uint32_t n, std::size_t bytes) {
-  void *p = std::malloc(sizeof(ReadResult) + sizeof(gantry_record) * n + bytes);
+ReadResult *ReadResult::create(std::uint32_t n, std::size_t bytes, std::uint32_t extents) {
+  void *p = std::malloc(sizeof(ReadResult) + sizeof(gantry_record) * n + sizeof(ExtentRef) * extents + bytes);
   GANTRY_ASSERT(p != nullptr);
-  return new (p) ReadResult(n, bytes);
+  return new (p) ReadResult(n, bytes, extents);
 }
 
-ReadResult::ReadResult(std::uint32_t capacity, std::size_t bytes) : capacity_(capacity) {
+ReadResult::ReadResult(std::uint32_t capacity, std::size_t bytes, std::uint32_t extents) : capacity_(capacity), max_pins_(extents) {
   static_assert(std::is_standard_layout_v<gantry_owner>);
   owner_ = {on_retain, on_release, bytes};
   result_.size = sizeof result_;
@@ -28,6 +27,15 @@ void ReadResult::hold(Arena &arena, std::uint64_t mask, std::uint64_t pinned_byt
   arena_ = &arena;
   mask_ = mask;
   owner_.bytes = pinned_bytes;
+}
+
+ReadResult::~ReadResult() {
+  for (std::uint32_t i = 0; i < n_pins_; ++i) std::destroy_at(pins() + i);
+}
+
+void ReadResult::keep(ExtentRef extent) {
+  GANTRY_ASSERT(n_pins_ < max_pins_);
+  new (pins() + n_pins_++) ExtentRef(std::move(extent));
 }
 
 void ReadResult::seal(std::uint32_t n) {

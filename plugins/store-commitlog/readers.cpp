@@ -8,7 +8,7 @@
 
 namespace gantry::commitlog {
 
-Readers::Readers(Core &core) : core_(core), cache_(core.options.read_cache_bytes) {}
+Readers::Readers(Core &core) : core_(core) {}
 
 Readers::~Readers() { stop(); }
 
@@ -26,9 +26,19 @@ void Readers::stop() {
   threads_.clear();
 }
 
-void Readers::submit(ColdRead read) { push({std::make_unique<ColdRead>(std::move(read)), nullptr, nullptr}); }
-void Readers::submit(ColdSeek seek) { push({nullptr, std::make_unique<ColdSeek>(std::move(seek)), nullptr}); }
-void Readers::submit(const KeyQuery &query) { push({nullptr, nullptr, std::make_unique<KeyQuery>(query)}); }
+void Readers::submit(ColdRead read) { push({std::make_unique<ColdRead>(std::move(read)), nullptr, nullptr, {}}); }
+void Readers::submit(ColdSeek seek) { push({nullptr, std::make_unique<ColdSeek>(std::move(seek)), nullptr, {}}); }
+void Readers::submit(const KeyQuery &query) { push({nullptr, nullptr, std::make_unique<KeyQuery>(query), {}}); }
+
+void Readers::ahead(LogPos begin, std::uint32_t count) {
+  constexpr std::size_t kBusy = 64;
+  {
+    const std::lock_guard lock(mutex_);
+    if (tasks_.size() >= kBusy || stopping_) return;
+    tasks_.push_back({nullptr, nullptr, nullptr, begin, count});
+  }
+  wake_.notify_one();
+}
 
 void Readers::push(Task task) {
   {
@@ -52,6 +62,8 @@ void Readers::run() {
     }
     if (task.read != nullptr) {
       cancel ? answer(*task.read, GANTRY_E_CANCELLED, nullptr) : perform(*task.read);
+    } else if (task.seek == nullptr && task.keys == nullptr) {
+      if (!cancel) perform_ahead(task.ahead, task.ahead_count);
     } else if (cancel) {
       const bool seek = task.seek != nullptr;
       const gantry_cqe cqe{seek ? task.seek->user_data : task.keys->request.user_data, 0, 0, GANTRY_E_CANCELLED, 0};
@@ -77,12 +89,47 @@ void Readers::perform(ColdRead &read) {
   } else if (!read.runs.empty() && !resolve(read)) {
     return answer(read, GANTRY_E_CORRUPT, nullptr);
   }
-  std::size_t total = 0;
-  if (!read.index_only) {
-    for (const ColdRecord &record : read.records) total += record.bytes;
+  ReadResult *result = read.index_only ? collect_index(read) : collect(read);
+  if (read.by_position && result->result().n == 0) {
+    result->release();
+    return answer(read, GANTRY_E_CORRUPT, nullptr);
   }
+  answer(read, GANTRY_OK, result);
+}
+
+ReadResult *Readers::collect_index(const ColdRead &read) {
   const auto n = static_cast<std::uint32_t>(read.records.size());
-  ReadResult *result = ReadResult::create(n, total);
+  ReadResult *result = ReadResult::create(n, 0);
+  gantry_read_result &r = result->result();
+  r.next_off = read.result.next_off;
+  r.min_off = read.result.min_off;
+  r.max_off = read.result.max_off;
+  r.stop = read.result.stop;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    const ColdRecord &record = read.records[i];
+    result->records()[i] = {{nullptr, 0, 0, nullptr}, record.queue_off, (record.segment->base + record.offset).v, record.tag, record.store_ms};
+  }
+  result->seal(n);
+  return result;
+}
+
+// In place where few extents hold everything; records across borders and those of reads that would pin too much are copied.
+ReadResult *Readers::collect(const ColdRead &read) {
+  const auto n = static_cast<std::uint32_t>(read.records.size());
+  std::uint32_t extents = 0;
+  std::size_t total = 0, across = 0;
+  std::int64_t last_begin = -1;
+  for (const ColdRecord &record : read.records) {
+    const std::int64_t begin = (record.segment->base + align_down(std::int64_t{record.offset}, Extent::kBytes)).v;
+    if (begin != std::exchange(last_begin, begin)) ++extents;
+    total += record.bytes;
+    if (record.offset % Extent::kBytes + record.bytes > Extent::kBytes) {
+      across += record.bytes;
+      ++extents;  // the record behind it may ask for the first extent again
+    }
+  }
+  const bool in_place = extents <= kMaxExtentsPinned;
+  ReadResult *result = ReadResult::create(n, in_place ? across : total, in_place ? extents : 0);
   gantry_read_result &r = result->result();
   r.next_off = read.result.next_off;
   r.min_off = read.result.min_off;
@@ -90,62 +137,52 @@ void Readers::perform(ColdRead &read) {
   r.stop = read.result.stop;
   std::uint8_t *to = result->bytes();
   std::uint32_t good = 0;
+  ExtentRef last, kept;
   for (; good < n; ++good) {
     const ColdRecord &record = read.records[good];
-    const std::uint32_t bytes = read.index_only ? 0 : record.bytes;
-    if (bytes > 0 && !fetch(record, read.stable, to)) {
-      r.next_off = record.queue_off + 1;
-      r.stop = GANTRY_STOP_BAD;
+    const std::uint8_t *at = nullptr;
+    const Found found = place(record, read.stable, &last, to, &at);
+    if (found == Found::kUnread && good == 0) {
+      result->release();
+      result = collect_one(record);
+      result->result().min_off = read.result.min_off;
+      result->result().max_off = read.result.max_off;
+      return result;
+    }
+    if (found != Found::kGood) {
+      // What cannot be had from its extent is read alone by the next read.
+      r.next_off = record.queue_off + (found == Found::kBad ? 1 : 0);
+      r.stop = found == Found::kBad ? GANTRY_STOP_BAD : GANTRY_STOP_LIMIT;
       break;
     }
-    result->records()[good] = {{bytes > 0 ? to : nullptr, bytes, 0, nullptr}, record.queue_off, (record.segment->base + record.offset).v, record.tag, record.store_ms};
-    to += bytes;
+    if (at == to) {
+      to += record.bytes;
+    } else if (!in_place) {
+      std::memcpy(to, at, record.bytes);
+      at = to;
+      to += record.bytes;
+    } else if (last != kept) {
+      kept = last;
+      result->keep(last);
+    }
+    result->records()[good] = {{at, record.bytes, 0, nullptr}, record.queue_off, (record.segment->base + record.offset).v, record.tag, record.store_ms};
   }
   result->seal(good);
-  if (read.by_position && good == 0) {
-    result->release();
-    return answer(read, GANTRY_E_CORRUPT, nullptr);
-  }
-  answer(read, GANTRY_OK, result);
+  return result;
 }
 
-// The record's bytes, compared with their checksum; a failure is tried once more past the cache.
-bool Readers::fetch(const ColdRecord &record, LogPos stable, std::uint8_t *to) {
-  for (const bool cached : {true, false}) {
-    if (copy_out(record, stable, cached, to) && crc32c(to, record.bytes) == record.crc) return true;
-  }
-  ++core_.counters.bad_records;
-  core_.log(GANTRY_LOG_ERROR, "record of " + std::to_string(record.bytes) + " bytes at log position " + std::to_string((record.segment->base + record.offset).v) +
-                                  " in " + record.segment->path + " is damaged or cannot be read: it is skipped");
-  return false;
-}
-
-bool Readers::copy_out(const ColdRecord &record, LogPos stable, bool cached, std::uint8_t *to) {
-  const Segment &segment = *record.segment;
-  std::int64_t at = record.offset;
-  const std::int64_t end = at + record.bytes;
-  while (at < end) {
-    const std::int64_t begin = align_down(at, ExtentCache::kExtentBytes);
-    const std::int64_t extent_end = std::min(begin + ExtentCache::kExtentBytes, segment.bytes);
-    // Behind `stable` the log is still being written: such a stretch is read, but not kept.
-    const bool keep = segment.base + extent_end <= stable;
-    const std::int64_t key = (segment.base + begin).v;
-    ExtentCache::Extent extent = cached && keep ? cache_.find(key) : nullptr;
-    if (extent == nullptr) {
-      auto buffer = std::make_shared<AlignedBuffer>(static_cast<std::size_t>(ExtentCache::kExtentBytes));
-      const std::int64_t wanted = align_up(extent_end - begin, kBlock);
-      const std::int64_t got = core_.files->read(segment.file.get(), buffer->data(), static_cast<std::size_t>(wanted), begin);
-      if (got < std::min(extent_end, end) - begin) return false;
-      extent = buffer;
-      if (!cached) cache_.drop(key);
-      if (keep) cache_.put(key, extent);
-    }
-    const std::int64_t n = std::min(end, extent_end) - at;
-    std::memcpy(to, extent->data() + (at - begin), static_cast<std::size_t>(n));
-    to += n;
-    at += n;
-  }
-  return true;
+// One record past all caches.
+ReadResult *Readers::collect_one(const ColdRecord &record) {
+  ReadResult *result = ReadResult::create(1, record.bytes);
+  std::uint8_t *to = result->bytes();
+  const bool good = read_direct(record, to);
+  const LogPos pos = record.segment->base + record.offset;
+  if (!good) report_bad(*record.segment, pos, record.bytes);
+  result->records()[0] = {{to, record.bytes, 0, nullptr}, record.queue_off, pos.v, record.tag, record.store_ms};
+  result->result().next_off = record.queue_off + 1;
+  result->result().stop = good ? GANTRY_STOP_LIMIT : GANTRY_STOP_BAD;
+  result->seal(good ? 1 : 0);
+  return result;
 }
 
 // ---- finding records in runs

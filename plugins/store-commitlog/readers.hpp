@@ -2,7 +2,6 @@
 #pragma once
 
 #include "core.hpp"
-#include "extent_cache.hpp"
 #include "hot_read.hpp"
 #include "key_query.hpp"
 #include "seek.hpp"
@@ -37,12 +36,16 @@ class Readers {
   void submit(ColdRead read);
   void submit(ColdSeek seek);
   void submit(const KeyQuery &query);
+  // Brings `count` extents into the cache, the first begins at that log position; not when the readers are busy. [thread: any]
+  void ahead(LogPos begin, std::uint32_t count);
 
  private:
   struct Task {
     std::unique_ptr<ColdRead> read;
     std::unique_ptr<ColdSeek> seek;
     std::unique_ptr<KeyQuery> keys;
+    LogPos ahead;  // none of them
+    std::uint32_t ahead_count = 0;
   };
   void run();
   void push(Task task);
@@ -55,11 +58,20 @@ class Readers {
   [[nodiscard]] bool resolve_position(ColdRead &read, std::int32_t *status);
   [[nodiscard]] bool resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *scanned, std::uint64_t *bytes);
   [[nodiscard]] std::shared_ptr<RunFile> usable(const RunPart &part);
-  [[nodiscard]] bool fetch(const ColdRecord &record, LogPos stable, std::uint8_t *to);
-  [[nodiscard]] bool copy_out(const ColdRecord &record, LogPos stable, bool cached, std::uint8_t *to);
+  [[nodiscard]] ReadResult *collect(const ColdRead &read);
+  [[nodiscard]] ReadResult *collect_index(const ColdRead &read);
+  [[nodiscard]] ReadResult *collect_one(const ColdRecord &record);
+  // ---- readers_extents.cpp
+  enum class Found { kGood, kBad, kUnread };
+  [[nodiscard]] Found place(const ColdRecord &record, LogPos stable, ExtentRef *last, std::uint8_t *to, const std::uint8_t **at);
+  [[nodiscard]] ExtentRef extent_of(const Segment &segment, std::int64_t begin, LogPos stable);
+  [[nodiscard]] std::shared_ptr<Extent> fill(const Segment &segment, std::int64_t begin, bool verify);
+  [[nodiscard]] bool rows_between(const Segment &segment, std::int64_t begin, std::int64_t end, std::vector<RecordRow> *rows);
+  [[nodiscard]] bool read_direct(const ColdRecord &record, std::uint8_t *to);
+  void perform_ahead(LogPos begin, std::uint32_t count);
+  void report_bad(const Segment &segment, LogPos pos, std::uint32_t bytes);
 
   Core &core_;
-  ExtentCache cache_;
   std::mutex rebuild_mutex_;
   std::mutex mutex_;  // leaf: everything below
   std::condition_variable wake_;

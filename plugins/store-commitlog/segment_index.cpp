@@ -44,7 +44,7 @@ Entry *SegmentIndex::grow(QueuePart *part) {
   return part->rest[chunk] = static_cast<Entry *>(allocate(sizeof(Entry) * QueuePart::kRest));
 }
 
-std::uint32_t SegmentIndex::find_record(std::uint32_t offset) const {
+std::uint32_t SegmentIndex::first_record_from(std::uint32_t offset) const {
   std::uint32_t low = 0, high = record_count_;
   while (low < high) {
     const std::uint32_t middle = low + (high - low) / 2;
@@ -54,7 +54,12 @@ std::uint32_t SegmentIndex::find_record(std::uint32_t offset) const {
       high = middle;
     }
   }
-  return low < record_count_ && record(low).offset == offset ? low : kNoRecord;
+  return low;
+}
+
+std::uint32_t SegmentIndex::find_record(std::uint32_t offset) const {
+  const std::uint32_t at = first_record_from(offset);
+  return at < record_count_ && record(at).offset == offset ? at : kNoRecord;
 }
 
 std::uint64_t SegmentIndex::memory_bytes() const {

@@ -87,6 +87,8 @@ class SegmentIndex {
   [[nodiscard]] std::uint32_t record_count() const { return record_count_; }
   // Row of the record that begins at `offset`; kNoRecord when none does.
   [[nodiscard]] std::uint32_t find_record(std::uint32_t offset) const;
+  // First row whose record begins at `offset` or behind it; record_count() when there is none.
+  [[nodiscard]] std::uint32_t first_record_from(std::uint32_t offset) const;
   void mark_bad(std::uint32_t record) { rows_[record / kRowsPerChunk][record % kRowsPerChunk].bytes = 0; }
 
   [[nodiscard]] QueuePart *add_part(std::uint32_t queue, QueueOff first);

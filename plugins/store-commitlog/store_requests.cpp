@@ -137,7 +137,9 @@ std::int32_t Store::read_at(std::uint32_t, std::int64_t phys_pos, std::uint64_t 
 
 const gantry_read_result *Store::deliver(HotReader::Answer answer, ReadResult *result, ColdRead cold) {
   switch (answer) {
-    case HotReader::Answer::kInline: return result->abi();
+    case HotReader::Answer::kInline:
+      if (cold.ahead_count > 0) readers_->ahead(cold.ahead, cold.ahead_count);
+      return result->abi();
     case HotReader::Answer::kNotFound: complete(cold.cq, cold.user_data, GANTRY_E_NOT_FOUND); break;
     case HotReader::Answer::kCorrupt: complete(cold.cq, cold.user_data, GANTRY_E_CORRUPT); break;
     case HotReader::Answer::kCold: readers_->submit(std::move(cold)); break;

@@ -33,6 +33,7 @@ RecordSpec record_of(std::uint64_t serial) {
   std::string body = filled(size, serial);
   store_be64(body.data(), serial);
   out.bytes = make_record("Topic", static_cast<std::uint32_t>(first), body);
+  out.key_hashes = {serial % kKeys, h | kKeys};
   out.store_ms = kTestWallMs + static_cast<std::int64_t>(serial / 16);
   return out;
 }

@@ -16,6 +16,7 @@ using QueueName = std::pair<std::string, std::uint32_t>;
 
 // Serials of a round are round * kPerRound ...; never used again in a later round.
 constexpr std::uint64_t kPerRound = 1000000;
+constexpr std::uint64_t kKeys = 64;
 constexpr std::uint64_t kNone = ~std::uint64_t{0};
 
 // Queues that records of this round go to: some common to all rounds, one of its own.
@@ -27,6 +28,7 @@ struct RecordSpec {
   std::vector<std::int64_t> tags;
   std::string bytes;  // fix-ups not applied
   std::int64_t store_ms = 0;
+  std::vector<std::uint64_t> key_hashes;  // one that the records of kKeys share by turns, one of its own
 };
 [[nodiscard]] RecordSpec record_of(std::uint64_t serial);
 // The serial that a stored record claims; kNone when it is too short to carry one.

@@ -8,6 +8,7 @@
 
 #include <cstdarg>
 #include <fstream>
+#include <functional>
 
 namespace gantry::test::crash {
 
@@ -25,6 +26,7 @@ class Verifier {
     for (const auto &[name, queue] : store_.recovered_queues()) {
       if (!check_queue(name, queue)) return false;
     }
+    if (!check_keys()) return false;
     if (store_.stats().bad_records_total != 0) return wrong("%lu bad records counted", store_.stats().bad_records_total);
     return check_rows();
   }
@@ -70,6 +72,33 @@ class Verifier {
         if (!found.empty() && found.back().serial >= serial) return wrong("queue %s/%u: order turned at offset %ld", name.first.c_str(), name.second, at);
         found.push_back({serial, got->records[i].phys_pos});
       }
+    }
+    return true;
+  }
+
+  // A look-up by key finds what the queues have, no more and no less, newest first. Another eighth of the keys after each round.
+  bool check_keys() {
+    std::map<std::uint64_t, std::map<std::int64_t, std::uint64_t, std::greater<>>> wanted;  // key, then position: serial
+    for (const auto &[name, places] : found_) {
+      for (const Place &place : places) {
+        if (place.serial % kKeys % 8 == expected_.round % 8) wanted[place.serial % kKeys].emplace(place.phys_pos, place.serial);
+      }
+    }
+    for (const auto &[key, records] : wanted) {
+      auto next = records.begin();
+      for (std::int64_t before = INT64_MAX; before >= 0;) {
+        const ReadResult got = store_.query_key(key, 100, before);
+        for (const gantry_record &record : got.records()) {
+          if (next == records.end()) return wrong("key %lu: a record at %ld that no queue has", key, record.phys_pos);
+          const bool same = record.phys_pos == next->first && serial_in(view(record)) == next->second;
+          if (!same) return wrong("key %lu: record at %ld instead of %lu at %ld", key, record.phys_pos, next->second, next->first);
+          ++next;
+        }
+        before = got->next_off;
+      }
+      if (next != records.end()) return wrong("key %lu: record %lu at %ld is not found", key, next->second, next->first);
+      const ReadResult own = store_.query_key(record_of(records.begin()->second).key_hashes[1]);
+      if (own->n != 1 || own->records[0].phys_pos != records.begin()->first) return wrong("record %lu is not found by its own key", records.begin()->second);
     }
     return true;
   }

@@ -46,6 +46,7 @@ class Writer {
       const RecordSpec spec = record_of(next_ + i);
       messages[i].bytes = spec.bytes;
       messages[i].store_ms = spec.store_ms;
+      messages[i].key_hashes = spec.key_hashes;
       for (std::size_t l = 0; l < spec.queues.size(); ++l) messages[i].links.push_back({queues_[spec.queues[l]], spec.tags[l]});
     }
     AppendBatch batch(messages.data(), n, next_);

@@ -77,7 +77,7 @@ TEST_F(QueryTest, Refusals) {
   broker_->query_refusal = 0;
   ASSERT_EQ(feed(c, request(12, 1, fields())), GANTRY_OK);
   const auto &q = broker_->queries.at(0);
-  broker_->complete({q.req.user_data, q.cq, 0}, GANTRY_E_IO, 0);
+  broker_->complete(FakeBroker::Asked{q.req.user_data, q.cq, 0}, GANTRY_E_IO, 0);
   turn();
   EXPECT_EQ(reply(c).code, 1);
 }

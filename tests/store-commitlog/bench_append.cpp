@@ -1,6 +1,6 @@
 // Price of an append in CPU time: records of 1 KiB in batches of 64 through the plugin's C table, as the kernel calls it.
 // Prints ns per record for the calling thread inside append, for its whole turn (submit, reap, acknowledge), and for all threads.
-// Not a test. Arguments in any order: number of records (default 2000000), written (default) or durable, key=value settings of the store.
+// Not a test. Arguments in any order: number of records (default 2000000), written (default) or durable, keys=N per record (default 1), key=value settings of the store.
 #include "support/fake_config.h"
 #include "support/fake_host.h"
 #include "support/plugin_loader.h"
@@ -32,10 +32,10 @@ struct Batch {
   std::vector<gantry_span> spans;
   std::vector<gantry_link> links;
   std::vector<gantry_append> requests;
-  std::uint64_t key = 1;
+  std::vector<std::uint64_t> keys;
 
-  explicit Batch(const std::vector<gantry_queue> &queues)
-      : head(kHeadBytes, 1), body(std::size_t{kBatch} * kBodyBytes, 7), tail(kTailBytes, 3), spans(kBatch * 3), links(kBatch), requests(kBatch) {
+  Batch(const std::vector<gantry_queue> &queues, std::uint32_t n_keys)
+      : head(kHeadBytes, 1), body(std::size_t{kBatch} * kBodyBytes, 7), tail(kTailBytes, 3), spans(kBatch * 3), links(kBatch), requests(kBatch), keys(n_keys, 1) {
     for (std::uint32_t i = 0; i < kBatch; ++i) {
       spans[3 * i] = {head.data(), kHeadBytes, 0, nullptr};
       spans[3 * i + 1] = {body.data() + std::size_t{i} * kBodyBytes, kBodyBytes, 0, nullptr};
@@ -47,8 +47,8 @@ struct Batch {
       r.n_spans = 3;
       r.links = &links[i];
       r.n_links = 1;
-      r.key_hashes = &key;
-      r.n_keys = 1;
+      r.key_hashes = keys.data();
+      r.n_keys = n_keys;
       r.bytes = kHeadBytes + kBodyBytes + kTailBytes;
       r.fix_queue_off = 20;
       r.fix_phys_off = 28;
@@ -73,12 +73,14 @@ int main(int argc, char **argv) {
   const char *plugin = std::getenv("GANTRY_STORE_PLUGIN");
   require(plugin != nullptr, "set GANTRY_STORE_PLUGIN to the plugin's .so");
   std::uint64_t total = 2000000;
+  std::uint32_t n_keys = 1;
   std::uint32_t level = GANTRY_DURABILITY_WRITTEN;
   ConfigTexts texts;
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
     if (arg == "written") level = GANTRY_DURABILITY_WRITTEN;
     else if (arg == "durable") level = GANTRY_DURABILITY_DURABLE;
+    else if (arg.starts_with("keys=")) n_keys = static_cast<std::uint32_t>(std::strtoul(argv[i] + 5, nullptr, 10));
     else if (const auto eq = arg.find('='); eq != std::string::npos) texts[arg.substr(0, eq)] = arg.substr(eq + 1);
     else total = std::strtoull(argv[i], nullptr, 10);
   }
@@ -88,7 +90,7 @@ int main(int argc, char **argv) {
   require(store.open(dir.str(), level) == GANTRY_OK, store.error().text);
   std::vector<gantry_queue> queues;
   for (std::uint32_t q = 0; q < kQueues; ++q) queues.push_back(store.queue("bench", q));
-  Batch batch(queues);
+  Batch batch(queues, n_keys);
   Counter counter;
   const auto *cq_table = static_cast<const gantry_cq_v1 *>(host.abi()->query(host.abi(), GANTRY_CQ_ID));
   const gantry_cq cq = cq_table->create(host.abi(), 0, Counter::ready, &counter);

@@ -1,6 +1,5 @@
 // Parts on their own: arena, queue table, segment index, engines.
 #include "arena.hpp"
-#include "extent_cache.hpp"
 #include "io_engine.hpp"
 #include "queue_table.hpp"
 #include "seek.hpp"
@@ -86,19 +85,6 @@ TEST(Seek, UnknownTimesTakeThatOfTheNextKnownOne) {
   EXPECT_EQ(find(11), 1u);
   EXPECT_EQ(find(20), 1u);
   EXPECT_EQ(find(21), 3u);
-}
-
-TEST(ExtentCache, TheLeastRecentlyUsedLeaves) {
-  ExtentCache cache(2 * ExtentCache::kExtentBytes);
-  const auto extent = std::make_shared<const AlignedBuffer>(4096);
-  cache.put(1, extent);
-  cache.put(2, extent);
-  EXPECT_NE(cache.find(1), nullptr);
-  cache.put(3, extent);
-  EXPECT_NE(cache.find(1), nullptr);
-  EXPECT_EQ(cache.find(2), nullptr);
-  cache.drop(1);
-  EXPECT_EQ(cache.find(1), nullptr);
 }
 
 class Engines : public ::testing::TestWithParam<bool> {};

@@ -176,11 +176,26 @@ TEST_F(Append, WrongRequestsAreRefusedInlineAndLeaveNoTrace) {
   refused("fix position past span 0", [](gantry_append &a) { a.fix_store_ms = static_cast<std::uint16_t>(a.bytes); });
   refused("unknown durability", [](gantry_append &a) { a.durability = 4; });
   refused("flags", [](gantry_append &a) { a.flags = 1; });
-  refused("reserved", [](gantry_append &a) { a.reserved[5] = 1; });
+  refused("reserved", [](gantry_append &a) { a.reserved[3] = 1; });
   const gantry_queue_stat stat = store().stat(queue);
   EXPECT_EQ(stat.appended_off, 0);
   EXPECT_EQ(append_one(store(), message(queue, "after")).offsets[0], 0);
   EXPECT_EQ(done.count(), 0u);
+}
+
+TEST_F(Append, ABaseThatCannotBeHadIsRefusedSoThatTheWholeRecordIsSent) {
+  const gantry_queue queue = store().queue("A");
+  Message m = message(queue, "body");
+  AppendBatch batch(&m, 1, 0);
+  gantry_append request = *batch.data();
+  request.base_pos = int64_t{1} << 50;  // no record begins there
+  request.base_skip = 10;
+  request.base_bytes = 100;
+  request.bytes += 100;
+  CompletionLog done(host());
+  const std::int32_t rc = try_request(request, done.id());
+  EXPECT_TRUE(rc == GANTRY_E_UNSUPPORTED || rc == GANTRY_E_NOT_FOUND || rc == GANTRY_E_STALE) << rc;
+  EXPECT_EQ(append_one(store(), message(queue, "whole")).offsets[0], 0);
 }
 
 TEST_F(Append, ARefusalWithinABatchKeepsWhatCameBeforeIt) {
