@@ -41,7 +41,9 @@ void Broker::restore_meta(std::string_view key, std::string_view value) {
     return true;
   };
   bool changed = false;
-  if (strip(kTopicRows)) {
+  if (key.starts_with(kPopRows) || key.starts_with(kRequestModeRows)) {
+    core_.restored_rows.emplace_back(key, value);
+  } else if (strip(kTopicRows)) {
     auto settings = decode_settings(value);
     if (settings)
       (void)core_.topics.put(key, *settings, &changed);

@@ -91,6 +91,12 @@ struct Core {
   // which of them, by queue offset, was delivered with that record.
   Topic *schedule_topic = nullptr;
   Topic *schedule_op_topic = nullptr;
+
+  // For kernel/semantics: its rows as recovery found them, with their whole keys, and what stands behind the tables of sdk/gantry/draft/pop.h. Set while
+  // starting.
+  std::vector<std::pair<std::string, std::string>> restored_rows;
+  void *pop = nullptr;         // gantry::semantics::Pop
+  void *assignment = nullptr;  // gantry::semantics::Assignment
 };
 
 }  // namespace gantry::broker

@@ -8,5 +8,7 @@ namespace gantry::broker {
 inline constexpr std::string_view kTopicRows = "topic/";
 inline constexpr std::string_view kGroupRows = "group/";
 inline constexpr std::string_view kOffsetRows = "offset/";
+inline constexpr std::string_view kPopRows = "pop/";            // kernel/semantics/pop_state.hpp
+inline constexpr std::string_view kRequestModeRows = "reqmode/";  // kernel/semantics/assignment.hpp
 
 }  // namespace gantry::broker
