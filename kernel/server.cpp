@@ -93,6 +93,14 @@ Result<void> Server::load_plugins() {
     else
       document_.report_store("plugin", why.text);
   }
+  if (const std::string &plugin = document_.broker().allocator; document_.has_store() && !plugin.empty()) {
+    const gantry_component *first = component_of(plugin, GANTRY_ALLOCATOR_ID, {}, &why);
+    if (first == nullptr)
+      document_.report_broker("allocator", why.text);
+    else
+      for (const gantry_component *component : (*plugins_.load(plugin))->components())
+        if (std::string_view(component->interface_id) == GANTRY_ALLOCATOR_ID) allocator_components_.push_back(component);
+  }
   for (std::size_t i = 0; i < document_.protocols().size(); ++i) {
     const config::ProtocolSettings &settings = document_.protocols()[i];
     const gantry_component *component = component_of(settings.plugin, GANTRY_PROTOCOL_ID, settings.component, &why);
@@ -140,6 +148,22 @@ Result<void> Server::make_store_and_broker() {
   broker_->start(io_->shard_count());
   delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay(), broker_->retention_hold());
   delayed_->start();
+  return make_pop();
+}
+
+Result<void> Server::make_pop() {
+  std::vector<semantics::Allocator> allocators;
+  for (const gantry_component *component : allocator_components_) {
+    plugin::Instance &instance = instances_.add(*component, plugin::InstanceSetup{document_.broker().allocator + "/" + component->name, document_.bind_defaults(*component), &tables_, io_.get(), broker_.get()});
+    GANTRY_TRY(instance.create());
+    GANTRY_TRY(instance.start());
+    allocators.push_back({component->name, &instance.table<gantry_allocator_v1>(), instance.self()});
+  }
+  assignment_ = std::make_unique<semantics::Assignment>(*broker_, std::move(allocators));
+  assignment_->start();
+  pop_ = std::make_unique<semantics::Pop>(*broker_);
+  pop_->start(io_->shard_count());
+  semantics::add_pop_services(tables_);
   return {};
 }
 
@@ -190,12 +214,14 @@ void Server::stop() {
       struct Job {
         broker::Broker *broker;
         semantics::DelayedDelivery *delayed;
+        semantics::Pop *pop;
         std::shared_ptr<std::promise<void>> answered;
       };
-      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), answered});
+      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), pop_.get(), answered});
       const auto run = [](void *arg) noexcept {
         const std::unique_ptr<Job> owned(static_cast<Job *>(arg));
         if (owned->delayed != nullptr) owned->delayed->drain();
+        if (owned->pop != nullptr) owned->pop->drain();
         owned->broker->drain();
         owned->answered->set_value();
       };
@@ -212,9 +238,13 @@ void Server::stop() {
   instances_.stop_all();
   if (io_ != nullptr) io_->stop();
   if (delayed_ != nullptr) delayed_->stop();
+  if (pop_ != nullptr) pop_->stop();
+  if (assignment_ != nullptr) assignment_->stop();
   if (broker_ != nullptr) broker_->stop();
   instances_.destroy_all();
   delayed_.reset();
+  pop_.reset();
+  assignment_.reset();
   broker_.reset();
   io_.reset();
 }

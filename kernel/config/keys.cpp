@@ -17,6 +17,8 @@ constexpr gantry_config_key kBrokerKeys[] = {
     {"default_topic_queues", GANTRY_KEY_INT, 0, "8", 1, 16384, nullptr, "message queues of a topic that is made automatically"},
     {"delay_levels", GANTRY_KEY_STRING, 0, "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h", 0, 0, nullptr,
      "delays of the levels 1, 2, ... that a message can ask for; units s, m, h, d"},
+    {"allocator", GANTRY_KEY_STRING, 0, "allocator-standard", 0, 0, nullptr,
+     "plugin that divides queues among consumers who ask the broker: its name, or the path of its file; \"\" is the built-in average alone"},
     {"max_message_size", GANTRY_KEY_SIZE, 0, "4 MiB", 1024, 15 * kMiB, nullptr, "largest body of one message"},
     {"shards", GANTRY_KEY_INT, 0, "0", 0, 64, nullptr, "threads that serve connections; 0 is one up to two cores, else the cores less one"},
     {"drain_timeout", GANTRY_KEY_DURATION, 0, "10s", 0, 600'000, nullptr, "how long a shutdown waits for answers under way"},

@@ -15,6 +15,7 @@ struct BrokerSettings {
   std::uint32_t default_topic_queues = 0;
   std::uint32_t max_message_bytes = 0;
   std::string delay_levels;
+  std::string allocator;  // plugin; empty: the built-in average alone
   std::uint32_t shards = 0;  // resolved: never 0
   std::int64_t drain_timeout_ms = 0;
   std::string log_level;  // "debug", "info", "warn", "error"

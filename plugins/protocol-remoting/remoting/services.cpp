@@ -20,10 +20,12 @@ Result<Services> Services::of(const gantry_host *host) {
   const bool all = fetch(host, GANTRY_NET_ID, s.net, missing) && fetch(host, GANTRY_BROKER_ID, s.broker, missing) &&
                    fetch(host, GANTRY_SESSION_ID, s.session, missing) && fetch(host, GANTRY_EXEC_ID, s.exec, missing) &&
                    fetch(host, GANTRY_CQ_ID, s.cq, missing) && fetch(host, GANTRY_LOG_ID, s.log, missing) &&
-                   fetch(host, GANTRY_METRICS_ID, s.metrics, missing);
+                   fetch(host, GANTRY_METRICS_ID, s.metrics, missing) && fetch(host, GANTRY_CLOCK_ID, s.clock, missing);
   if (!all)
     return Error{GANTRY_E_UNSUPPORTED, std::string("component remoting: this process offers no ") + missing +
                                            "; it needs a store in the same configuration"};
+  s.pop = static_cast<const gantry_pop_v1 *>(host->query(host, GANTRY_POP_ID));
+  s.assignment = static_cast<const gantry_assignment_v1 *>(host->query(host, GANTRY_ASSIGNMENT_ID));
   return s;
 }
 

@@ -1,0 +1,139 @@
+// Rows of popped queues, and a restart: the same store under a new broker.
+#include "pop_fixture.hpp"
+
+namespace gantry::test {
+namespace {
+
+using semantics::Checkpoint;
+
+TEST(PopRows, GoThereAndBack) {
+  broker::Topic topic;
+  topic.name = "T";
+  semantics::PopQueue queue;
+  queue.group = "G";
+  queue.topic = &topic;
+  queue.key.queue_no = 7;
+  queue.cursor = 12;
+  queue.committed = 5;
+  Checkpoint ck;
+  ck.start_off = 5;
+  ck.pop_ms = 1'700'000'000'123;
+  ck.invisible_ms = 60'000;
+  ck.n = 2;
+  ck.pending = 2;
+  ck.diffs[0] = 0;
+  ck.diffs[1] = 3;
+  ck.keep_count = true;
+
+  const std::string key = checkpoint_key(queue, ck);
+  ASSERT_EQ(key.substr(0, 4), "pop/");
+  semantics::PopRow row;
+  ASSERT_TRUE(semantics::decode_pop_key(std::string_view(key).substr(4), &row));
+  EXPECT_EQ(row.kind, 'c');
+  EXPECT_EQ(row.group, "G");
+  EXPECT_EQ(row.topic, "T");
+  EXPECT_EQ(row.queue_no, 7u);
+  EXPECT_EQ(row.offset, 5);
+  Checkpoint read;
+  const std::string value = checkpoint_value(ck);
+  ASSERT_TRUE(semantics::decode_checkpoint(value, row.offset, &read));
+  EXPECT_EQ(read.pop_ms, ck.pop_ms);
+  EXPECT_EQ(read.invisible_ms, ck.invisible_ms);
+  EXPECT_EQ(read.pending, 2u);
+  EXPECT_EQ(read.offset(1), 8);
+  EXPECT_TRUE(read.keep_count);
+
+  std::int64_t cursor = 0, committed = 0;
+  ASSERT_TRUE(semantics::decode_pop_queue(pop_queue_value(queue), &cursor, &committed));
+  EXPECT_EQ(cursor, 12);
+  EXPECT_EQ(committed, 5);
+}
+
+TEST(PopRows, DamagedOnesAreRefused) {
+  semantics::PopRow row;
+  EXPECT_FALSE(semantics::decode_pop_key("", &row));
+  EXPECT_FALSE(semantics::decode_pop_key("qG", &row));
+  EXPECT_FALSE(semantics::decode_pop_key(std::string_view("qG\0T\0abc", 8), &row));
+  std::int64_t cursor = 0, committed = 0;
+  EXPECT_FALSE(semantics::decode_pop_queue("12345678", &cursor, &committed));
+  EXPECT_FALSE(semantics::decode_pop_queue(std::string_view("\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2", 16), &cursor, &committed)) << "committed behind the cursor";
+  Checkpoint ck;
+  ck.n = 1;
+  ck.pending = 1;
+  ck.diffs[0] = 0;
+  std::string value = checkpoint_value(ck);
+  Checkpoint read;
+  EXPECT_TRUE(semantics::decode_checkpoint(value, 0, &read));
+  EXPECT_FALSE(semantics::decode_checkpoint(value.substr(1), 0, &read));
+  value[0] = 2;
+  EXPECT_FALSE(semantics::decode_checkpoint(value, 0, &read)) << "a version of the future";
+  ck.pending = 2;
+  EXPECT_FALSE(semantics::decode_checkpoint(checkpoint_value(ck), 0, &read)) << "a message that it does not have";
+}
+
+class PopRestart : public PopTest {
+ protected:
+  // A new Pop that finds these rows.
+  void restart(std::vector<std::pair<std::string, std::string>> rows) {
+    host_.on_shard(0, [&] { pop_->drain(); });
+    host_.advance_ms(200);
+    turns();
+    pop_->stop();
+    pop_ = std::make_unique<semantics::Pop>(*broker_);
+    broker_->core().restored_rows = std::move(rows);
+    pop_->start(1);
+    turns();
+  }
+  // As of a queue of which messages 0 to 3 were popped, 0 and 2 not acknowledged.
+  std::vector<std::pair<std::string, std::string>> rows(gantry_topic t, std::int64_t committed) {
+    semantics::PopQueue queue;
+    queue.group = "G";
+    queue.topic = broker_->core().topics.by_handle(t);
+    queue.cursor = 4;
+    queue.committed = committed;
+    Checkpoint ck;
+    ck.pop_ms = pop_ms_;
+    ck.invisible_ms = 5'000;
+    ck.n = 4;
+    ck.pending = 1 | 4;
+    for (std::uint32_t i = 0; i < 4; ++i) ck.diffs[i] = i;
+    return {{checkpoint_key(queue, ck), checkpoint_value(ck)}, {pop_queue_key(queue), pop_queue_value(queue)}, {"pop/xyz", "nothing of ours"}};
+  }
+  gantry_pop_handle restored(gantry_topic t, std::int64_t offset) {
+    gantry_pop_handle h{};
+    h.group = group("G");
+    h.topic = t;
+    h.offset = offset;
+    h.pop_ms = pop_ms_;
+    return h;
+  }
+  static constexpr std::int64_t pop_ms_ = 1'700'000'000'000;
+};
+
+TEST_F(PopRestart, HandlesStayGoodAndOnlyWhatWasNotAcknowledgedComesAgain) {
+  const gantry_topic t = topic("T", 1);
+  for (const char *body : {"a", "b", "c", "d", "e"}) ASSERT_EQ(produce(t, body).status, GANTRY_OK);
+  host_.on_shard(0, [&] { ASSERT_EQ(broker_->offset_commit(group("G"), t, 0, 0, 0, 0), GANTRY_OK); });
+  restart(rows(t, 0));
+  EXPECT_EQ(pop(t).bodies, std::vector<std::string>{"e"});
+  EXPECT_EQ(ack(restored(t, 1)), GANTRY_POP_VOID);
+  EXPECT_EQ(ack(restored(t, 2)), GANTRY_OK);
+  EXPECT_EQ(committed(t), 0);
+  pass_ms(5'500);
+  const Popped again = pop(t);
+  EXPECT_EQ(again.bodies, std::vector<std::string>{"a"});
+  EXPECT_EQ(again.reconsume_times, std::vector<std::uint32_t>{1});
+  EXPECT_EQ(committed(t), 4) << "e is out";
+}
+
+TEST_F(PopRestart, AGroupThatWasMovedStartsThere) {
+  const gantry_topic t = topic("T", 1);
+  for (const char *body : {"a", "b", "c", "d"}) ASSERT_EQ(produce(t, body).status, GANTRY_OK);
+  host_.on_shard(0, [&] { ASSERT_EQ(broker_->offset_commit(group("G"), t, 0, 1, 0, 0), GANTRY_OK); });
+  restart(rows(t, 0));
+  EXPECT_EQ(pop(t).bodies, (std::vector<std::string>{"b", "c", "d"}));
+  EXPECT_EQ(ack(restored(t, 0)), GANTRY_POP_VOID);
+}
+
+}  // namespace
+}  // namespace gantry::test
