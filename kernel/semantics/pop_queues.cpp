@@ -106,10 +106,12 @@ void Pop::disarm(Due &due) {
 // OK without a completion when there is nothing to write or none is wanted, else PENDING. What the store has no room for is written later.
 std::int32_t Pop::write(const RowOps &rows, std::uint64_t user_data, gantry_cq cq) {
   if (rows.empty()) return GANTRY_OK;
+  // Like a commit of offsets: it survives kill -9, where the store is on a disk at all.
+  const std::uint32_t level = std::min(core_.options.default_durability, GANTRY_DURABILITY_WRITTEN);
   std::vector<gantry_meta_op> ops;
   ops.reserve(rows.size());
   for (const auto &[key, value] : rows) ops.push_back({value.empty() ? GANTRY_META_DELETE : GANTRY_META_PUT, 0, str(key), str(value)});
-  const std::int32_t status = core_.store.table->meta_write(core_.store.self, ops.data(), static_cast<std::uint32_t>(ops.size()), GANTRY_DURABILITY_WRITTEN, user_data, cq);
+  const std::int32_t status = core_.store.table->meta_write(core_.store.self, ops.data(), static_cast<std::uint32_t>(ops.size()), level, user_data, cq);
   if (status != GANTRY_OK) {
     for (const auto &[key, value] : rows) late_rows_[key] = value;
     return status;
