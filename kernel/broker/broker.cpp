@@ -94,6 +94,7 @@ void Broker::add_builtin_topics() {
   const std::uint32_t levels = core_.options.delay_levels.count();
   add(kScheduleTopic, levels, kReadWrite, GANTRY_TOPIC_SYSTEM);
   add(kScheduleOpTopic, levels, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add(kPopReviveOpTopic, 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
   core_.schedule_topic = core_.topics.find(kScheduleTopic);
   core_.schedule_op_topic = core_.topics.find(kScheduleOpTopic);
   add("RMQ_SYS_TRACE_TOPIC", 1, kReadWrite);

@@ -9,6 +9,7 @@ inline constexpr std::string_view kRetryPrefix = "%RETRY%";
 inline constexpr std::string_view kDlqPrefix = "%DLQ%";
 inline constexpr std::string_view kScheduleTopic = "SCHEDULE_TOPIC_XXXX";
 inline constexpr std::string_view kScheduleOpTopic = "RMQ_SYS_SCHEDULE_OP_TOPIC";
+inline constexpr std::string_view kPopReviveOpTopic = "RMQ_SYS_POP_REVIVE_OP_TOPIC";
 inline constexpr std::string_view kDefaultTopic = "TBW102";
 inline constexpr std::size_t kMaxGroupBytes = 255;
 inline constexpr std::size_t kMaxTopicNameBytes = 127;

@@ -27,6 +27,7 @@ void Pop::start(std::uint32_t shard_count) {
     shards_[i].store_cq = core_.cq->create(core_.host, i, &Pop::on_read, &shards_[i]);
   }
   revive_cq_ = core_.cq->create(core_.host, 0, &Pop::on_revive_read, this);
+  op_cq_ = core_.cq->create(core_.host, 0, &Pop::on_op_read, this);
   restore();
   core_.pop = this;
   broker_.fetcher().on_wake(&Pop::on_arrival, this);
@@ -51,6 +52,7 @@ void Pop::drain() {
 void Pop::stop() {
   for (Shard &shard : shards_) core_.cq->close(core_.host, shard.store_cq);
   if (revive_cq_ != 0) core_.cq->close(core_.host, revive_cq_);
+  if (op_cq_ != 0) core_.cq->close(core_.host, op_cq_);
   shards_.clear();
   core_.pop = nullptr;
 }

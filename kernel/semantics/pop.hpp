@@ -9,8 +9,9 @@
 #include "kernel/semantics/pop_result.hpp"
 #include "kernel/semantics/pop_state.hpp"
 
-#include <deque>
+#include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace gantry::semantics {
 
@@ -80,6 +81,7 @@ class Pop {
     std::int64_t offset = 0, pop_ms = 0;
     bool keep_count = false;
     const gantry_read_result *record = nullptr;
+    std::int64_t op_floor = -1;  // its op record stands here or later; -1: not stored yet
   };
   struct Watch {  // queues of a topic that pops are parked for
     broker::Topic *topic = nullptr;
@@ -146,12 +148,21 @@ class Pop {
   void revived(Revival *revival);
   void revive_later(Revival *revival, std::int64_t delay_ms, const std::string &why);
   void drop(Revival *revival);
+  void let_go(Revival &revival);  // under mutex_
   static void on_revive_read(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
+
+  // pop_revive_op.cpp
+  [[nodiscard]] gantry_queue op_queue(std::int64_t *end);
+  void scan_op_queue();
+  void on_op_records(const gantry_read_result *result);
+  static void on_op_read(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
+  void settle_revived();    // under mutex_
+  void write_op_cursor();   // under mutex_
 
   broker::Broker &broker_;
   broker::Core &core_;
   std::vector<Shard> shards_;
-  gantry_cq revive_cq_ = 0;
+  gantry_cq revive_cq_ = 0, op_cq_ = 0;
   std::atomic<bool> draining_{false};
 
   std::mutex mutex_;  // guards what follows
@@ -164,6 +175,15 @@ class Pop {
   std::vector<std::unique_ptr<PopJob>> jobs_;
   std::vector<PopJob *> free_jobs_;
   std::uint32_t reviving_ = 0;
+  std::multiset<std::int64_t> op_floors_;       // of revivals under way
+  std::int64_t op_cursor_ = 0;                  // as in its row: everything before it is settled
+  std::int64_t op_written_ms_ = 0;
+
+  // Shard 0 alone, from start until the op queue was read.
+  enum class Scan : std::uint8_t { kNotBegun, kReading, kDone };
+  std::atomic<Scan> scan_{Scan::kNotBegun};
+  std::int64_t scan_off_ = 0, scan_end_ = 0;
+  std::unordered_set<std::int64_t> revived_before_;  // what op records from before the restart name
   std::uint64_t next_pop_ = 0;
 };
 

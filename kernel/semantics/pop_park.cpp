@@ -150,9 +150,11 @@ void Pop::tick() {
     const std::lock_guard lock(mutex_);
     parked_.advance(core_.monotonic_ms(), [&](broker::WheelNode &node) { over.push_back(&static_cast<PopJob &>(node)); });
     for (PopJob *job : over) unpark(*job);
-    collect_due(revivals, unblocked);
+    if (scan_ == Scan::kDone) collect_due(revivals, unblocked);
     write_late_rows();
+    write_op_cursor();
   }
+  if (scan_ == Scan::kNotBegun) scan_op_queue();
   for (PopJob *job : over) finish(job, GANTRY_POP_NOTHING);
   for (Revival *revival : revivals) revive(revival);
   for (const PopQueue *queue : unblocked) wake_group(queue->key.group, queue->topic);

@@ -3,6 +3,7 @@
 
 #include "kernel/broker/meta_rows.hpp"
 
+#include <gantry++/bytes.hpp>
 #include <gantry++/str.hpp>
 
 #include <algorithm>
@@ -210,6 +211,10 @@ void Pop::restore() {
     for (const auto &[whole_key, value] : core_.restored_rows) {
       PopRow row;
       if (!whole_key.starts_with(broker::kPopRows)) continue;
+      if (whole_key == kPopOpRow) {
+        if (value.size() == 8) op_cursor_ = static_cast<std::int64_t>(load_be64(value.data()));
+        continue;
+      }
       const bool known = decode_pop_key(std::string_view(whole_key).substr(broker::kPopRows.size()), &row);
       if (known && std::string_view(kinds).find(row.kind) == std::string_view::npos) continue;
       PopQueue *const queue = known ? queue_named(row) : nullptr;

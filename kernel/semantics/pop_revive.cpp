@@ -1,5 +1,5 @@
-// Messages whose invisible time is over: stored again for the group's retry topic, or as dead letters, and settled when that is done. A crash in between
-// stores a message that nobody acknowledged twice.
+// Messages whose invisible time is over: stored again for the group's retry topic, or as dead letters, and settled when that is done. The new record also
+// stands in the op queue (pop_revive_op.cpp), so that after a crash in between it is known to be done.
 #include "kernel/semantics/pop.hpp"
 
 #include "kernel/broker/java_hash.hpp"
@@ -115,12 +115,17 @@ void Pop::store_again(Revival *revival) {
     if (cqe.status == GANTRY_OK || cqe.status == GANTRY_E_TIMEOUT) return stored->owner->revived(stored);
     stored->owner->revive_later(stored, kAfterFailureMs, "the store failed to take it (code " + std::to_string(cqe.status) + ")");
   };
+  std::int64_t op_end = 0;
+  item.second = gantry_link{op_queue(&op_end), delivery_identity(queue, revival->offset, revival->pop_ms)};
+  if (item.second.queue == GANTRY_NO_QUEUE) return revive_later(revival, kBusyMs, {});
   {
     // Acknowledged while it was read: nothing to do after all.
     const std::lock_guard lock(mutex_);
     int index = -1;
     const Checkpoint *const ck = revival->queue->find(revival->offset, &index);
     if (ck == nullptr || ck->pop_ms != revival->pop_ms) item.topic = nullptr;
+    revival->op_floor = op_end;
+    op_floors_.insert(op_end);
   }
   if (item.topic == nullptr) return drop(revival);
   const std::int32_t status = broker_.relay().store(item);
@@ -147,10 +152,19 @@ void Pop::revived(Revival *revival) {
   wake_group(group, base);
 }
 
+void Pop::let_go(Revival &revival) {
+  if (revival.op_floor >= 0) op_floors_.erase(op_floors_.find(revival.op_floor));
+  revival.op_floor = -1;
+}
+
 // Tried again from the beginning. `why`: for the log; empty = the store was busy.
 void Pop::revive_later(Revival *revival, std::int64_t delay_ms, const std::string &why) {
   if (revival->record != nullptr) revival->record->owner->release(revival->record->owner);
   revival->record = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    let_go(*revival);
+  }
   if (draining_) return drop(revival);
   if (!why.empty()) core_.say(GANTRY_LOG_WARN, "pop: a message of topic '" + revival->queue->topic->name + "' that was not acknowledged was not stored again: " + why + "; tried again in " + std::to_string(delay_ms / 1000) + " s");
   const auto again = [](void *arg) noexcept {
@@ -164,6 +178,7 @@ void Pop::drop(Revival *revival) {
   if (revival->record != nullptr) revival->record->owner->release(revival->record->owner);
   {
     const std::lock_guard lock(mutex_);
+    let_go(*revival);
     --reviving_;
   }
   delete revival;

@@ -41,6 +41,19 @@ std::string pop_retry_topic(std::string_view group, std::string_view topic) {
   return name.append(topic);
 }
 
+std::int64_t delivery_identity(const PopQueue &queue, std::int64_t offset, std::int64_t pop_ms) {
+  std::string text(queue.group);
+  text += '\0';
+  text.append(queue.topic->name).push_back('\0');
+  put32(text, queue.key.queue_no);
+  put64(text, offset);
+  put64(text, pop_ms);
+  std::uint64_t h = 0xCBF29CE484222325ull;  // FNV-1a, then mixed
+  for (const char c : text) h = (h ^ static_cast<std::uint8_t>(c)) * 0x100000001B3ull;
+  h = (h ^ h >> 33) * 0xFF51AFD7ED558CCDull;
+  return static_cast<std::int64_t>(h ^ h >> 33);
+}
+
 std::string pop_queue_key(const PopQueue &queue) { return key_of(queue, 'q'); }
 
 std::string pop_queue_value(const PopQueue &queue) {

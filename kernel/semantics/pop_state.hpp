@@ -108,11 +108,16 @@ struct PopQueue {
 // Where what a group did not acknowledge of a topic is stored again.
 [[nodiscard]] std::string pop_retry_topic(std::string_view group, std::string_view topic);
 
+// Tells this delivery of a message from all others, with the odds of a 64-bit hash.
+[[nodiscard]] std::int64_t delivery_identity(const PopQueue &queue, std::int64_t offset, std::int64_t pop_ms);
+
 // ---- rows: "pop/" KIND GROUP 0 TOPIC 0 queue(4) [offset(8)], all integers big-endian ----
 //
 //   q: cursor 8, committed 8                            one per queue
 //   c: checkpoint, h: message with a changed time       offset = start_off
 //      version 1, n 1, flags 1, 0, pending 4, pop_ms 8, invisible_ms 8, diffs 4 each
+//   "pop/o" alone: op queue offset 8                    what op records before it name is settled
+inline constexpr std::string_view kPopOpRow = "pop/o";
 struct PopRow {
   char kind = 0;
   std::string_view group, topic;
