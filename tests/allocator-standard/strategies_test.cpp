@@ -67,7 +67,9 @@ TEST(Strategies, AnswerAsRocketMQs) {
 TEST(Strategies, ConsistentHashMovesOnlyWhatTheNewcomerGets) {
   const Owners before = run(consistent_hash, clients(6), 200), after = run(consistent_hash, clients(7), 200);
   for (std::size_t q = 0; q < before.size(); ++q)
-    if (after[q] != before[q]) EXPECT_EQ(after[q], 6u);
+    if (after[q] != before[q]) {
+      EXPECT_EQ(after[q], 6u);
+    }
 }
 
 TEST(Strategies, StickyIsEvenAndMovesAsLittleAsThatAllows) {
@@ -81,7 +83,9 @@ TEST(Strategies, StickyIsEvenAndMovesAsLittleAsThatAllows) {
   std::uint32_t moved = 0;
   for (std::size_t q = 0; q < 10; ++q) {
     moved += more[q] != first[q] ? 1 : 0;
-    if (more[q] != first[q]) EXPECT_EQ(more[q], 3u);
+    if (more[q] != first[q]) {
+      EXPECT_EQ(more[q], 3u);
+    }
   }
   EXPECT_EQ(moved, 2u);
 
@@ -92,7 +96,9 @@ TEST(Strategies, StickyIsEvenAndMovesAsLittleAsThatAllows) {
   const Owners fewer = run(sticky, clients(3), 10, known);
   EXPECT_LE(spread(fewer, 3), 1u);
   for (std::size_t q = 0; q < 10; ++q)
-    if (more[q] != 3) EXPECT_EQ(fewer[q], more[q]);
+    if (more[q] != 3) {
+      EXPECT_EQ(fewer[q], more[q]);
+    }
 }
 
 TEST(Strategies, StickyTakesFromWhoHasTooMuch) {
