@@ -98,15 +98,17 @@ class Pop {
   [[nodiscard]] bool next_target(PopJob &job, broker::Topic **topic, std::uint32_t *queue_no, bool *retry);
   [[nodiscard]] Look look(PopJob &job, PopQueue &queue, std::int64_t *from, gantry_queue_stat *stat);
   void start_over(PopJob &job);
+  [[nodiscard]] PopJob *take_job();
+  void give_back(PopJob *job);
+  [[nodiscard]] broker::Topic *find_topic(std::string_view name);
+  [[nodiscard]] std::uint32_t shard_index() const { return core_.exec->this_shard(core_.host); }
+
+  // pop_take.cpp
   void take(PopJob &job, const gantry_read_result *result);
   void take_records(PopJob &job, PopQueue &queue, const gantry_read_result &read, RowOps &rows);
   void finish(PopJob *job, std::uint32_t outcome);
   void failed(PopJob *job, std::int32_t status);
   static void on_read(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
-  [[nodiscard]] PopJob *take_job();
-  void give_back(PopJob *job);
-  [[nodiscard]] broker::Topic *find_topic(std::string_view name);
-  [[nodiscard]] std::uint32_t shard_index() const { return core_.exec->this_shard(core_.host); }
 
   // pop_park.cpp; under mutex_ unless it says otherwise
   [[nodiscard]] std::uint32_t park(PopJob &job);  // a GANTRY_POP_* to finish with, or one of the two below
@@ -174,7 +176,7 @@ class Pop {
   std::unordered_map<std::string, std::string> late_rows_;  // what the store had no room for
   std::vector<std::unique_ptr<PopJob>> jobs_;
   std::vector<PopJob *> free_jobs_;
-  std::uint32_t reviving_ = 0;
+  std::unordered_set<Revival *> revivals_;      // owned
   std::multiset<std::int64_t> op_floors_;       // of revivals under way
   std::int64_t op_cursor_ = 0;                  // as in its row: everything before it is settled
   std::int64_t op_written_ms_ = 0;

@@ -32,13 +32,13 @@ void Pop::collect_due(std::vector<Revival *> &due, std::vector<PopQueue *> &unbl
     auto &ck = static_cast<Checkpoint &>(*each);
     for (std::uint32_t i = 0; i < ck.n; ++i) {
       if ((ck.pending >> i & 1) == 0 || (ck.reviving >> i & 1) != 0) continue;
-      if (reviving_ >= kMaxReviving) {
+      if (revivals_.size() >= kMaxReviving) {
         arm(ck, core_.now_ms() + kBusyMs);
         break;
       }
       ck.reviving |= 1u << i;
-      ++reviving_;
-      due.push_back(new Revival{this, ck.queue, ck.offset(i), ck.pop_ms, ck.keep_count, nullptr});
+      due.push_back(new Revival{this, ck.queue, ck.offset(i), ck.pop_ms, ck.keep_count});
+      revivals_.insert(due.back());
     }
   }
 }
@@ -179,7 +179,7 @@ void Pop::drop(Revival *revival) {
   {
     const std::lock_guard lock(mutex_);
     let_go(*revival);
-    --reviving_;
+    revivals_.erase(revival);
   }
   delete revival;
 }

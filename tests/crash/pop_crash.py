@@ -6,7 +6,7 @@ the broker is killed. After the last round the test pops and acknowledges until 
 and acknowledged; none that was acknowledged in time (and whose acknowledgement was answered) was ever delivered after that; what came again has a
 delivery count above 0, unless a crash gave it back.
 
-Usage: pop_crash.py GANTRY_BINARY LEVEL [--rounds N] [--seed S]
+Usage: pop_crash.py GANTRY_BINARY LEVEL [--rounds N] [--seed S] [--shards N]
 """
 import argparse
 import collections
@@ -172,12 +172,14 @@ def main():
     parser.add_argument("level", choices=("written", "durable"))
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--shards", type=int, default=0)
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     rng = random.Random(seed)
     print(f"level {options.level}, {options.rounds} rounds, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="gantry-crash-") as folder:
-        gantry = remoting.Gantry(options.binary, folder, options.level, extra_store='segment_size = "16 MiB"\ncheckpoint_every = "4 MiB"\nhot_cache = "8 MiB"')
+        gantry = remoting.Gantry(options.binary, folder, options.level, extra_store='segment_size = "16 MiB"\ncheckpoint_every = "4 MiB"\nhot_cache = "8 MiB"',
+                                 extra_broker=f"shards = {options.shards}")
         ledger = Ledger()
         gantry.start()
         conn = remoting.Connection(gantry.port)

@@ -32,7 +32,11 @@ class PopTest : public SemanticsTest {
     pop_->start(1);
   }
   void TearDown() override {
-    if (pop_ != nullptr) host_.on_shard(0, [&] { pop_->drain(); });
+    host_.on_shard(0, [&] { pop_->drain(); });
+    host_.advance_ms(1000);
+    turns();
+    pop_->stop();
+    broker_->fetcher().on_wake(nullptr, nullptr);
     SemanticsTest::TearDown();
     pop_.reset();
   }

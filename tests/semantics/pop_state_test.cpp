@@ -126,6 +126,36 @@ TEST_F(PopRestart, HandlesStayGoodAndOnlyWhatWasNotAcknowledgedComesAgain) {
   EXPECT_EQ(committed(t), 4) << "e is out";
 }
 
+// The crash came after the message was stored again and before the rows said so.
+TEST_F(PopRestart, WhatWasStoredAgainIsNotStoredAgainOnceMore) {
+  const gantry_topic t = topic("T", 1);
+  ASSERT_EQ(produce(t, "a").status, GANTRY_OK);
+  const Popped p = pop(t, 32, 1'000);
+  pass_ms(1'500);
+  ASSERT_EQ(messages("%RETRY%G_T").size(), 1u);
+  ASSERT_EQ(committed(t), 1);
+  semantics::PopQueue queue;
+  queue.group = "G";
+  queue.topic = broker_->core().topics.by_handle(t);
+  queue.cursor = queue.committed = 1;
+  Checkpoint ck;
+  ck.pop_ms = p.pop_ms;
+  ck.invisible_ms = 1'000;
+  ck.n = ck.pending = 1;
+  ck.diffs[0] = 0;
+  const std::vector<std::pair<std::string, std::string>> stale = {{checkpoint_key(queue, ck), checkpoint_value(ck)}, {pop_queue_key(queue), pop_queue_value(queue)}};
+  restart(stale);
+  pass_ms(500);
+  EXPECT_EQ(messages("%RETRY%G_T").size(), 1u);
+
+  // Without the note of it, it would be: so says a cursor behind the note.
+  auto forgetful = stale;
+  forgetful.emplace_back("pop/o", std::string("\0\0\0\0\0\0\0\1", 8));
+  restart(forgetful);
+  pass_ms(500);
+  EXPECT_EQ(messages("%RETRY%G_T").size(), 2u);
+}
+
 TEST_F(PopRestart, AGroupThatWasMovedStartsThere) {
   const gantry_topic t = topic("T", 1);
   for (const char *body : {"a", "b", "c", "d"}) ASSERT_EQ(produce(t, body).status, GANTRY_OK);
