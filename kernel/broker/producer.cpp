@@ -135,7 +135,7 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
   };
   if (props.transaction || (req.sys_flags & kSysFlagTransactionMask) != 0) return refuse(GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
   Place place{admitted.topic, admitted.store_queue, admitted.queue_no, props.tags.empty() ? 0 : java_hash(props.tags), {}};
-  if (req.reconsume_times != 0 && is_dead_letter(req, *admitted.topic)) {
+  if (is_dead_letter(req, *admitted.topic)) {
     if (const std::int32_t status = bury(admitted, place); status != GANTRY_OK) return refuse(status, GANTRY_SUBJECT_STORE);
   } else if (!props.delay.empty()) {
     if (const std::int32_t status = hold_back(props.delay, now_ms, admitted, place); status != GANTRY_OK)

@@ -65,6 +65,8 @@ std::int64_t MemoryLog::append(const gantry_append &request, std::int64_t *first
   record->bytes.reserve(request.bytes);
   for (std::uint32_t i = 0; i < request.n_spans; ++i) {
     record->bytes.append(reinterpret_cast<const char *>(request.spans[i].p), request.spans[i].n);
+    // A body from its base is copied: memory is all there is here, and a record then lives as long as it is kept, whatever becomes of its base.
+    if (i == 0 && request.base_bytes != 0) record->bytes.append(by_pos_.at(request.base_pos)->bytes, request.base_skip, request.base_bytes);
   }
   record->phys_pos = end_pos_;
   record->store_ms = request.store_ms;

@@ -142,10 +142,9 @@ std::int32_t MemoryStore::check_level(std::uint32_t durability) const {
 }
 
 std::int32_t MemoryStore::check(const gantry_append &request) {
-  if (request.base_bytes != 0) return GANTRY_E_UNSUPPORTED;
-  std::uint64_t sum = 0;
+  std::uint64_t sum = request.base_bytes;
   for (std::uint32_t i = 0; i < request.n_spans; ++i) sum += request.spans[i].n;
-  if (sum == 0 || sum != request.bytes || request.n_links == 0 || request.flags != 0) return GANTRY_E_INVALID;
+  if (sum == 0 || request.n_spans == 0 || sum != request.bytes || request.n_links == 0 || request.flags != 0) return GANTRY_E_INVALID;
   for (const std::uint64_t reserved : request.reserved) {
     if (reserved != 0) return GANTRY_E_INVALID;
   }
@@ -156,10 +155,18 @@ std::int32_t MemoryStore::check(const gantry_append &request) {
     if (log_.find(request.links[i].queue) == nullptr) return GANTRY_E_INVALID;
   }
   if (const std::int32_t level = check_level(request.durability); level != GANTRY_OK) return level;
+  if (const std::int32_t base = check_base(request); base != GANTRY_OK) return base;
   if (request.bytes > settings_.max_record_bytes) return GANTRY_E_LIMIT;
   if (log_.bytes() + request.bytes > settings_.capacity_bytes) return GANTRY_E_NO_SPACE;
   const bool full = waiting_bytes_ > 0 && waiting_bytes_ + request.bytes > settings_.max_waiting_bytes;
   return full ? GANTRY_E_AGAIN : GANTRY_OK;
+}
+
+std::int32_t MemoryStore::check_base(const gantry_append &request) const {
+  if (request.base_bytes == 0) return GANTRY_OK;
+  const auto base = log_.at_position(request.base_pos);
+  if (base == nullptr) return GANTRY_E_NOT_FOUND;
+  return std::uint64_t{request.base_skip} + request.base_bytes <= base->bytes.size() ? GANTRY_OK : GANTRY_E_INVALID;
 }
 
 std::int32_t MemoryStore::append(std::uint32_t shard, const gantry_append *requests, std::uint32_t n, gantry_cq cq) {
@@ -175,7 +182,7 @@ std::int32_t MemoryStore::append(std::uint32_t shard, const gantry_append *reque
     const std::int64_t pos = log_.append(requests[taken], &queue_off);
     waiting_.push_back({cq, {requests[taken].user_data, pos, static_cast<std::uint64_t>(queue_off), GANTRY_OK, 0}});
     waiting_bytes_ += requests[taken].bytes;
-    appended_bytes_total_ += requests[taken].bytes;
+    appended_bytes_total_ += requests[taken].bytes - requests[taken].base_bytes;
   }
   if (taken > 0) wait_for_turn_end();
   return taken > 0 || refusal == GANTRY_OK ? static_cast<std::int32_t>(taken) : refusal;

@@ -60,6 +60,7 @@ class MemoryStore {
 
   [[nodiscard]] std::int32_t check_level(std::uint32_t durability) const;
   [[nodiscard]] std::int32_t check(const gantry_append &request);
+  [[nodiscard]] std::int32_t check_base(const gantry_append &request) const;
   [[nodiscard]] std::int32_t check(const gantry_read &request) const;
   [[nodiscard]] std::int32_t answer(const gantry_read &request, const gantry_read_result **out);
   void wait_for_turn_end();

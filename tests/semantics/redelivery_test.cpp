@@ -98,6 +98,9 @@ TEST_F(Redelivery, ASendToTheRetryTopicIsADeadLetterWhenItWasTooOften) {
   req.reconsume_times = 16;
   EXPECT_EQ(produce(req).status, GANTRY_OK);
   EXPECT_EQ(messages("%DLQ%G").size(), 2u);
+  req.reconsume_times = req.max_reconsume_times = 0;
+  EXPECT_EQ(produce(req).status, GANTRY_OK);
+  EXPECT_EQ(messages("%DLQ%G").size(), 3u) << "no second attempt: Java's orderly consumers up to 4.9.8 count from 0";
 }
 
 TEST_F(Redelivery, RefusalsNameWhatIsMissing) {

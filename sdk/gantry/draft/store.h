@@ -48,7 +48,8 @@ typedef struct gantry_append {
   uint32_t flags;                /* 0 */
   /* A body that is stored already: base_bytes bytes at base_skip of the record at log position base_pos stand between spans 0 and 1 of
    * this record, without being written again. `bytes` counts them. base_bytes 0 = none. The store keeps them for as long as it keeps this
-   * record; the base may itself have a base. Reads give the whole record. */
+   * record; the base may itself have a base. Reads give the whole record, and their max_bytes counts it. The base is readable (acknowledged) by
+   * then, else NOT_FOUND; bytes past its end are INVALID. */
   int64_t base_pos;
   uint32_t base_skip, base_bytes;
   uint64_t reserved[4];          /* 0 */

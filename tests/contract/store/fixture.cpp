@@ -25,6 +25,8 @@ bool parse_arguments(int argc, char **argv) {
       suite().strongest = GANTRY_DURABILITY_WRITTEN;
     } else if (arg == "--strongest=durable") {
       suite().strongest = GANTRY_DURABILITY_DURABLE;
+    } else if (arg == "--bases") {
+      suite().bases = true;
     } else if (arg.starts_with("--max-record=")) {
       suite().max_record = std::stoull(after("--max-record="));
     } else if (arg.starts_with("--retention=") && arg.find('=', 12) != std::string::npos) {
@@ -38,7 +40,7 @@ bool parse_arguments(int argc, char **argv) {
       return false;
     }
   }
-  if (suite().plugin.empty()) std::fprintf(stderr, "which store? --plugin=<path of the .so> [--strongest=LEVEL] [--max-record=BYTES] [--set=key=value ...] [--retention=key=value ...]\n");
+  if (suite().plugin.empty()) std::fprintf(stderr, "which store? --plugin=<path of the .so> [--strongest=LEVEL] [--max-record=BYTES] [--bases] [--set=key=value ...] [--retention=key=value ...]\n");
   return !suite().plugin.empty();
 }
 

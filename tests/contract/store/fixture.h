@@ -19,11 +19,12 @@ struct Suite {
   ConfigTexts config;                                   // its keys
   ConfigTexts retention;                                // further keys that make it drop old records after a few MiB
   std::uint32_t strongest = GANTRY_DURABILITY_DURABLE;  // highest level that it offers
+  bool bases = false;                                   // takes appends whose body is that of an earlier record
   std::size_t max_record = (4u << 20) + (64u << 10);    // bytes that it must take with this config: a full message and its properties
 };
 Suite &suite();
 
-// Sets `suite` from --plugin=, --strongest=memory|written|durable and --max-record=, --set=key=value and --retention=key=value; false with a message on stderr when wrong.
+// Sets `suite` from --plugin=, --strongest=memory|written|durable and --max-record=, --bases, --set=key=value and --retention=key=value; false with a message on stderr when wrong.
 [[nodiscard]] bool parse_arguments(int argc, char **argv);
 
 class StoreContract : public ::testing::Test {
