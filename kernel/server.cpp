@@ -92,6 +92,14 @@ Result<void> Server::load_plugins() {
     else
       document_.report_store("plugin", why.text);
   }
+  if (const std::string &plugin = document_.broker().allocator; document_.has_store() && !plugin.empty()) {
+    const gantry_component *first = component_of(plugin, GANTRY_ALLOCATOR_ID, {}, &why);
+    if (first == nullptr)
+      document_.report_broker("allocator", why.text);
+    else
+      for (const gantry_component *component : (*plugins_.load(plugin))->components())
+        if (std::string_view(component->interface_id) == GANTRY_ALLOCATOR_ID) allocator_components_.push_back(component);
+  }
   for (std::size_t i = 0; i < document_.protocols().size(); ++i) {
     const config::ProtocolSettings &settings = document_.protocols()[i];
     const gantry_component *component = component_of(settings.plugin, GANTRY_PROTOCOL_ID, settings.component, &why);
@@ -138,7 +146,24 @@ Result<void> Server::make_store_and_broker() {
   delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay(), broker_->retention_hold());
   delayed_->start();
   timers_ = std::make_unique<semantics::Timers>(broker_->core(), broker_->relay(), broker_->retention_hold());
-  return timers_->start();
+  GANTRY_TRY(timers_->start());
+  return make_pop();
+}
+
+Result<void> Server::make_pop() {
+  std::vector<semantics::Allocator> allocators;
+  for (const gantry_component *component : allocator_components_) {
+    plugin::Instance &instance = instances_.add(*component, plugin::InstanceSetup{document_.broker().allocator + "/" + component->name, document_.bind_defaults(*component), &tables_, io_.get(), broker_.get()});
+    GANTRY_TRY(instance.create());
+    GANTRY_TRY(instance.start());
+    allocators.push_back({component->name, &instance.table<gantry_allocator_v1>(), instance.self()});
+  }
+  assignment_ = std::make_unique<semantics::Assignment>(*broker_, std::move(allocators));
+  assignment_->start();
+  pop_ = std::make_unique<semantics::Pop>(*broker_);
+  pop_->start(io_->shard_count());
+  semantics::add_pop_services(tables_);
+  return {};
 }
 
 Result<void> Server::make_protocols() {
@@ -189,13 +214,15 @@ void Server::stop() {
         broker::Broker *broker;
         semantics::DelayedDelivery *delayed;
         semantics::Timers *timers;
+        semantics::Pop *pop;
         std::shared_ptr<std::promise<void>> answered;
       };
-      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), timers_.get(), answered});
+      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), timers_.get(), pop_.get(), answered});
       const auto run = [](void *arg) noexcept {
         const std::unique_ptr<Job> owned(static_cast<Job *>(arg));
         if (owned->delayed != nullptr) owned->delayed->drain();
         if (owned->timers != nullptr) owned->timers->drain();
+        if (owned->pop != nullptr) owned->pop->drain();
         owned->broker->drain();
         owned->answered->set_value();
       };
@@ -213,10 +240,14 @@ void Server::stop() {
   if (io_ != nullptr) io_->stop();
   if (delayed_ != nullptr) delayed_->stop();
   if (timers_ != nullptr) timers_->stop();
+  if (pop_ != nullptr) pop_->stop();
+  if (assignment_ != nullptr) assignment_->stop();
   if (broker_ != nullptr) broker_->stop();
   instances_.destroy_all();
   delayed_.reset();
   timers_.reset();
+  pop_.reset();
+  assignment_.reset();
   broker_.reset();
   io_.reset();
 }

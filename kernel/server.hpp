@@ -6,7 +6,9 @@
 #include "kernel/io/shard_set.hpp"
 #include "kernel/plugin/instance.hpp"
 #include "kernel/plugin/plugin_host.hpp"
+#include "kernel/semantics/assignment.hpp"
 #include "kernel/semantics/delayed_delivery.hpp"
+#include "kernel/semantics/pop.hpp"
 #include "kernel/semantics/timers.hpp"
 
 #include <memory>
@@ -64,6 +66,7 @@ class Server : private broker::EventSink {
   [[nodiscard]] const gantry_component *component_of(const std::string &plugin, const char *interface_id, const std::string &name, Error *why);
   void wait_until_ready();
   [[nodiscard]] Result<void> make_store_and_broker();
+  [[nodiscard]] Result<void> make_pop();
   [[nodiscard]] Result<void> make_protocols();
   [[nodiscard]] Result<void> listen();
   void to_conn(gantry_conn conn, const gantry_event &event) override { io_->send_event(conn, event); }
@@ -75,6 +78,7 @@ class Server : private broker::EventSink {
   DataDirLock lock_;
   std::unique_ptr<io::ShardSet> io_;
   const gantry_component *store_component_ = nullptr;
+  std::vector<const gantry_component *> allocator_components_;
   std::vector<const gantry_component *> protocol_components_;
   std::shared_ptr<const gantry_config> store_config_;
   std::vector<std::shared_ptr<const gantry_config>> protocol_configs_;
@@ -84,6 +88,8 @@ class Server : private broker::EventSink {
   std::unique_ptr<broker::Broker> broker_;
   std::unique_ptr<semantics::DelayedDelivery> delayed_;
   std::unique_ptr<semantics::Timers> timers_;
+  std::unique_ptr<semantics::Pop> pop_;
+  std::unique_ptr<semantics::Assignment> assignment_;
   std::vector<Protocol> protocols_;
   std::vector<Used> used_;
   bool stopped_ = true;

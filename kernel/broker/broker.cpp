@@ -41,7 +41,9 @@ void Broker::restore_meta(std::string_view key, std::string_view value) {
     return true;
   };
   bool changed = false;
-  if (strip(kTopicRows)) {
+  if (key.starts_with(kPopRows) || key.starts_with(kRequestModeRows) || key.starts_with(kHeldRows)) {
+    core_.restored_rows.emplace(key, value);
+  } else if (strip(kTopicRows)) {
     auto settings = decode_settings(value);
     if (settings)
       (void)core_.topics.put(key, *settings, &changed);
@@ -49,8 +51,6 @@ void Broker::restore_meta(std::string_view key, std::string_view value) {
       restore_problem_ = "topic '" + std::string(key) + "': " + settings.error().text;
   } else if (strip(kGroupRows)) {
     (void)core_.groups.put(key, &changed);
-  } else if (key.starts_with(kHeldRows)) {
-    core_.held_rows.emplace(key, value);
   } else if (strip(kOffsetRows)) {
     const auto row = decode_offset(key, value);
     if (!row) {
@@ -94,6 +94,7 @@ void Broker::add_builtin_topics() {
   const std::uint32_t levels = core_.options.delay_levels.count();
   add(kScheduleTopic, levels, kReadWrite, GANTRY_TOPIC_SYSTEM);
   add(kScheduleOpTopic, levels, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add(kPopReviveOpTopic, 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
   core_.schedule_topic = core_.topics.find(kScheduleTopic);
   core_.schedule_op_topic = core_.topics.find(kScheduleOpTopic);
   add(kTimerTopic, 1, kReadWrite, GANTRY_TOPIC_SYSTEM);

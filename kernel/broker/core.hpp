@@ -106,7 +106,12 @@ struct Core {
   // The same for messages with a due time of their own, in queue 0 and in no order.
   Topic *timer_topic = nullptr;
   Topic *timer_op_topic = nullptr;
-  std::map<std::string, std::string, std::less<>> held_rows;  // rows under kHeldRows as they were recovered; whoever understands them takes them out
+
+  // For kernel/semantics: its rows as recovery found them, with their whole keys; whoever understands them takes them out. And what stands behind the
+  // tables of sdk/gantry/draft/pop.h. Set while starting.
+  std::map<std::string, std::string, std::less<>> restored_rows;
+  void *pop = nullptr;         // gantry::semantics::Pop
+  void *assignment = nullptr;  // gantry::semantics::Assignment
 };
 
 }  // namespace gantry::broker

@@ -197,6 +197,7 @@ void Fetcher::wake(Queue &queue) {
   }
   // Oldest first: the list grows at its head.
   for (auto it = woken.rbegin(); it != woken.rend(); ++it) run(*it);
+  if (wake_fn_ != nullptr) wake_fn_(wake_arg_, queue);
 }
 
 void Fetcher::on_tick() {

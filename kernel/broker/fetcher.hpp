@@ -48,6 +48,11 @@ class Fetcher {
   void on_progress(Queue &queue) {
     if (queue.waiter_count.load(std::memory_order_seq_cst) != 0) wake(queue);
   }
+  // Who else waits for records counts itself in Queue::waiter_count; `fn` is called, without a lock, for each queue that got one. [thread: control]
+  void on_wake(void (*fn)(void *arg, Queue &queue), void *arg) {
+    wake_fn_ = fn;
+    wake_arg_ = arg;
+  }
   // Ends waits whose deadline passed. [thread: shard 0, every WaitWheel::kTickMs while anything waits]
   void on_tick();
 
@@ -79,6 +84,8 @@ class Fetcher {
 
   Core &core_;
   std::vector<Shard> shards_;
+  void (*wake_fn_)(void *arg, Queue &queue) = nullptr;
+  void *wake_arg_ = nullptr;
   WaitWheel wheel_;                            // guarded by Core::mutex
   bool tick_armed_ = false;                    // guarded by Core::mutex
   bool releasing_ = false;                     // guarded by Core::mutex

@@ -9,5 +9,7 @@ inline constexpr std::string_view kTopicRows = "topic/";
 inline constexpr std::string_view kGroupRows = "group/";
 inline constexpr std::string_view kOffsetRows = "offset/";
 inline constexpr std::string_view kHeldRows = "held/";
+inline constexpr std::string_view kPopRows = "pop/";            // kernel/semantics/pop_state.hpp
+inline constexpr std::string_view kRequestModeRows = "reqmode/";  // kernel/semantics/assignment.hpp
 
 }  // namespace gantry::broker

@@ -11,6 +11,7 @@ inline constexpr std::string_view kScheduleTopic = "SCHEDULE_TOPIC_XXXX";
 inline constexpr std::string_view kScheduleOpTopic = "RMQ_SYS_SCHEDULE_OP_TOPIC";
 inline constexpr std::string_view kTimerTopic = "rmq_sys_wheel_timer";
 inline constexpr std::string_view kTimerOpTopic = "rmq_sys_wheel_timer_op";
+inline constexpr std::string_view kPopReviveOpTopic = "RMQ_SYS_POP_REVIVE_OP_TOPIC";
 inline constexpr std::string_view kDefaultTopic = "TBW102";
 inline constexpr std::size_t kMaxGroupBytes = 255;
 inline constexpr std::size_t kMaxTopicNameBytes = 127;

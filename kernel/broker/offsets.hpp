@@ -44,7 +44,7 @@ class Offsets {
       dirty_.push_back(key);
     }
   }
-  // What recovery found: not dirty.
+  // What recovery found, or what was written already: not dirty.
   void restore(const OffsetKey &key, std::int64_t offset) { table_[key] = Entry{offset, false}; }
   // Rows changed since the last call.
   [[nodiscard]] std::vector<OffsetKey> take_dirty() {

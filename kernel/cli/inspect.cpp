@@ -2,6 +2,7 @@
 
 #include "kernel/plugin/plugin_host.hpp"
 
+#include <gantry/draft/allocator.h>
 #include <gantry/draft/protocol.h>
 #include <gantry/draft/store.h>
 
@@ -41,6 +42,10 @@ void bind_all(config::Document &document) {
       (void)document.bind_store(**store);
     else
       document.report_store("plugin", store.error().text);
+  }
+  if (const std::string &allocator = document.broker().allocator; document.has_store() && !allocator.empty()) {
+    const auto first = component(allocator, GANTRY_ALLOCATOR_ID, {});
+    if (!first) document.report_broker("allocator", first.error().text);
   }
   for (std::size_t i = 0; i < document.protocols().size(); ++i) {
     auto protocol = component(document.protocols()[i].plugin, GANTRY_PROTOCOL_ID, document.protocols()[i].component);

@@ -96,6 +96,7 @@ void Document::State::read_broker() {
   broker.auto_create_groups = values["auto_create_groups"].number != 0;
   broker.default_topic_queues = static_cast<std::uint32_t>(values["default_topic_queues"].number);
   broker.max_timer_delay_ms = values["max_timer_delay"].number;
+  broker.allocator = values["allocator"].text;
   broker.max_message_bytes = static_cast<std::uint32_t>(values["max_message_size"].number);
   broker.shards = shards_for(values["shards"].number);
   broker.drain_timeout_ms = values["drain_timeout"].number;
@@ -240,6 +241,13 @@ std::shared_ptr<const gantry_config> Document::bind_store(const gantry_component
 
 std::shared_ptr<const gantry_config> Document::bind_protocol(std::size_t index, const gantry_component &component) {
   return state_->bind(state_->protocol(index), protocol_keys(), component);
+}
+
+std::shared_ptr<const gantry_config> Document::bind_defaults(const gantry_component &component) { return state_->bind(state_->absent, {}, component); }
+
+void Document::report_broker(std::string_view key, std::string message, std::string help) {
+  const Section &section = state_->section("broker");
+  state_->problems.add(State::value_place(section, key), std::move(message), std::move(help));
 }
 
 void Document::report_store(std::string_view key, std::string message, std::string help) {

@@ -59,7 +59,11 @@ class Document {
   [[nodiscard]] std::shared_ptr<const gantry_config> bind_store(const gantry_component &component);
   [[nodiscard]] std::shared_ptr<const gantry_config> bind_protocol(std::size_t index, const gantry_component &component);
 
+  // For a plugin without keys of its own in the file: the defaults.
+  [[nodiscard]] std::shared_ptr<const gantry_config> bind_defaults(const gantry_component &component);
+
   // Adds a problem found by others at a key of a section, or at the section when it lacks the key: a plugin that was refused.
+  void report_broker(std::string_view key, std::string message, std::string help = {});
   void report_store(std::string_view key, std::string message, std::string help = {});
   void report_protocol(std::size_t index, std::string_view key, std::string message, std::string help = {});
 

@@ -19,6 +19,8 @@ constexpr gantry_config_key kBrokerKeys[] = {
     {"delay_levels", GANTRY_KEY_STRING, 0, kDefaultDelayLevels, 0, 0, nullptr,
      "delays of the levels 1, 2, ... that a message can ask for; units s, m, h, d"},
     {"max_timer_delay", GANTRY_KEY_DURATION, 0, "3d", 1000, 366ll * 86'400'000, nullptr, "how far ahead the due time of a message may lie; what waits holds the log from there on"},
+    {"allocator", GANTRY_KEY_STRING, 0, "allocator-standard", 0, 0, nullptr,
+     "plugin that divides queues among consumers who ask the broker: its name, or the path of its file; \"\" is the built-in average alone"},
     {"max_message_size", GANTRY_KEY_SIZE, 0, "4 MiB", 1024, 15 * kMiB, nullptr, "largest body of one message"},
     {"shards", GANTRY_KEY_INT, 0, "0", 0, 64, nullptr, "threads that serve connections; 0 is one up to two cores, else the cores less one"},
     {"drain_timeout", GANTRY_KEY_DURATION, 0, "10s", 0, 600'000, nullptr, "how long a shutdown waits for answers under way"},

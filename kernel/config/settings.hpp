@@ -18,6 +18,7 @@ struct BrokerSettings {
   std::uint32_t max_message_bytes = 0;
   DelayLevels delay_levels;
   std::int64_t max_timer_delay_ms = 0;
+  std::string allocator;  // plugin; empty: the built-in average alone
   std::uint32_t shards = 0;  // resolved: never 0
   std::int64_t drain_timeout_ms = 0;
   std::string log_level;  // "debug", "info", "warn", "error"

@@ -3,6 +3,7 @@
 #include "kernel/plugin/elf_file.hpp"
 
 #include <gantry/abi.h>
+#include <gantry/draft/allocator.h>
 #include <gantry/draft/protocol.h>
 #include <gantry/draft/store.h>
 
@@ -154,7 +155,7 @@ Result<void> inspect(PluginFile &file) {
 }  // namespace
 
 const std::vector<std::string_view> &known_interfaces() {
-  static const std::vector<std::string_view> kKnown{GANTRY_STORE_ID, GANTRY_PROTOCOL_ID};
+  static const std::vector<std::string_view> kKnown{GANTRY_STORE_ID, GANTRY_PROTOCOL_ID, GANTRY_ALLOCATOR_ID};
   return kKnown;
 }
 

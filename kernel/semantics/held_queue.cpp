@@ -34,17 +34,17 @@ std::string HeldQueue::row_key() const { return std::string(broker::kHeldRows) +
 Result<void> HeldQueue::start() {
   const std::string key = row_key();
   const auto damaged = [](const std::string &name) { return Error{GANTRY_E_CORRUPT, "row '" + name + "' of the store is damaged or of a later version"}; };
-  if (const auto head = core_.held_rows.find(key); head != core_.held_rows.end()) {
+  if (const auto head = core_.restored_rows.find(key); head != core_.restored_rows.end()) {
     ByteReader in(head->second);
     const std::uint8_t version = in.u8();
     readers_[kOps].next = in.i64();
     const std::int64_t open_from = in.i64();
     if (in.failed() || version != 1 || readers_[kOps].next < 0 || open_from < 0) return damaged(key);
     set_.settle_before(open_from);
-    core_.held_rows.erase(head);
+    core_.restored_rows.erase(head);
   }
   const std::string prefix = key + "/";
-  for (auto it = core_.held_rows.lower_bound(prefix); it != core_.held_rows.end() && it->first.starts_with(prefix); it = core_.held_rows.erase(it)) {
+  for (auto it = core_.restored_rows.lower_bound(prefix); it != core_.restored_rows.end() && it->first.starts_with(prefix); it = core_.restored_rows.erase(it)) {
     std::int64_t chunk = -1;
     const auto [end, error] = std::from_chars(it->first.data() + prefix.size(), it->first.data() + it->first.size(), chunk, 16);
     if (error != std::errc() || end != it->first.data() + it->first.size() || !set_.restore_chunk(chunk, it->second)) return damaged(it->first);

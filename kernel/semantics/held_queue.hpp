@@ -26,7 +26,7 @@ class HeldQueue {
   };
   HeldQueue(broker::Core &core, broker::Relay &relay, broker::RetentionHold &hold, const Setup &setup);
 
-  // After Broker::open; takes its rows out of Core::held_rows. CORRUPT: a row that cannot be understood. [thread: control, before the shards run]
+  // After Broker::open; takes its rows out of Core::restored_rows. CORRUPT: a row that cannot be understood. [thread: control, before the shards run]
   [[nodiscard]] Result<void> start();
   // Writes a last checkpoint. [thread: shard 0]
   void drain();

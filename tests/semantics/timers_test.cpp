@@ -309,9 +309,9 @@ class TimersCheckpoint : public Timers {
   static gantry_queue queue_of(const broker::Topic &topic) { return topic.queues[0].store_queue.load(); }
   void restart() {
     stop_timers();
-    broker_->core().held_rows.clear();
+    broker_->core().restored_rows.clear();
     for (const auto &[key, value] : rows_)
-      if (key.starts_with("held/")) broker_->core().held_rows.emplace(key, value);
+      if (key.starts_with("held/")) broker_->core().restored_rows.emplace(key, value);
     lowest_read_.clear();
     timers_ = start_timers();
   }
@@ -331,7 +331,7 @@ TEST_F(TimersCheckpoint, AStartReadsOnlyWhatCameAfterIt) {
   restart();
   ASSERT_TRUE(rows_.contains("held/rmq_sys_wheel_timer/0"));
   ASSERT_TRUE(rows_.contains("held/rmq_sys_wheel_timer/0/0000000000000000"));
-  EXPECT_TRUE(broker_->core().held_rows.empty()) << "taken";
+  EXPECT_TRUE(broker_->core().restored_rows.empty()) << "taken";
   EXPECT_FALSE(lowest_read_.contains(queue_of(*broker_->core().timer_op_topic))) << "all of it is in the checkpoint";
   EXPECT_EQ(lowest_read_[queue_of(*broker_->core().timer_topic)], 0) << "the first one waits still";
   EXPECT_EQ(timers_->queue().set().waiting(), 1);
@@ -375,13 +375,13 @@ TEST_F(TimersCheckpoint, TheLogIsHeldForWhatWaitsAndLetGoAfterIt) {
 TEST_F(TimersCheckpoint, DamagedRowsStopTheStart) {
   stop_timers();
   for (const auto &[key, value] : {std::pair{"held/rmq_sys_wheel_timer/0", "\2"}, {"held/rmq_sys_wheel_timer/0/0000000000000000", "short"}, {"held/rmq_sys_wheel_timer/0/zz", ""}}) {
-    broker_->core().held_rows = {{key, value}};
+    broker_->core().restored_rows = {{key, value}};
     semantics::Timers refused(broker_->core(), broker_->relay(), broker_->retention_hold());
     const auto started = refused.start();
     ASSERT_FALSE(started);
     EXPECT_NE(started.error().text.find(key), std::string::npos) << started.error().text;
   }
-  broker_->core().held_rows.clear();
+  broker_->core().restored_rows.clear();
   timers_ = start_timers();
 }
 

@@ -13,7 +13,7 @@
 
 namespace gantry::remoting {
 
-enum class PendingKind : std::uint8_t { kFree, kSend, kTimedSend, kRecall, kBatch, kPull, kSeek, kView, kCommit, kSendBack, kDirect, kQuery, kResetSeek, kResetCommit };
+enum class PendingKind : std::uint8_t { kFree, kSend, kTimedSend, kRecall, kBatch, kPull, kSeek, kView, kCommit, kSendBack, kDirect, kQuery, kResetSeek, kResetCommit, kPop, kNotify, kAck, kChangeInvisible };
 
 // Progress of one SEND_BATCH_MESSAGE.
 struct BatchProgress {

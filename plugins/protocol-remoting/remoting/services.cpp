@@ -24,6 +24,8 @@ Result<Services> Services::of(const gantry_host *host) {
   if (!all)
     return Error{GANTRY_E_UNSUPPORTED, std::string("component remoting: this process offers no ") + missing +
                                            "; it needs a store in the same configuration"};
+  s.pop = static_cast<const gantry_pop_v1 *>(host->query(host, GANTRY_POP_ID));
+  s.assignment = static_cast<const gantry_assignment_v1 *>(host->query(host, GANTRY_ASSIGNMENT_ID));
   return s;
 }
 

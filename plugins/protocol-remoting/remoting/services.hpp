@@ -5,6 +5,7 @@
 #include <gantry/draft/broker.h>
 #include <gantry/draft/host.h>
 #include <gantry/draft/net.h>
+#include <gantry/draft/pop.h>
 
 #include <string_view>
 
@@ -20,6 +21,8 @@ struct Services {
   const gantry_log_v1 *log = nullptr;
   const gantry_metrics_v1 *metrics = nullptr;
   const gantry_clock_v1 *clock = nullptr;
+  const gantry_pop_v1 *pop = nullptr;                // these two: NULL where the kernel does not offer them
+  const gantry_assignment_v1 *assignment = nullptr;
 
   // E_UNSUPPORTED names the table that this kernel lacks.
   [[nodiscard]] static Result<Services> of(const gantry_host *host);

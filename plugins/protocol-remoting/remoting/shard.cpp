@@ -1,6 +1,7 @@
 #include "remoting/shard.hpp"
 
 #include "codec/codes.hpp"
+#include "remoting/assignment_requests.hpp"
 #include "remoting/offset_requests.hpp"
 #include "remoting/query_requests.hpp"
 #include "remoting/retry_requests.hpp"
@@ -24,7 +25,7 @@ std::uint64_t *cell(const Services &s, const char *name, const char *help, std::
 }  // namespace
 
 Shard::Shard(const Services &services, const Settings &settings, const std::atomic<std::uint64_t> &topics_generation, std::uint32_t index)
-    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), recalls_(ctx_), sender_(ctx_, scratch_, recalls_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_) {}
+    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), recalls_(ctx_), sender_(ctx_, scratch_, recalls_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_), pops_(ctx_) {}
 
 std::int32_t Shard::start() {
   const Services &s = ctx_.services;
@@ -61,6 +62,7 @@ Connection *Shard::open(gantry_conn conn, const gantry_conn_info &info) {
 void Shard::close(Connection &conn) {
   sender_.abandon_batch(conn);
   calls_.conn_closed(conn);
+  pops_.conn_closed(conn);
   if (conn.link == nullptr) ctx_.services.session->conn_closed(ctx_.services.host, conn.id);
   conn.id = 0;
   conn.link = nullptr;
@@ -157,7 +159,7 @@ Step Shard::handle_others(const Request &request, std::uint32_t &again_at) {
     case kViewMessageById: puller_.view_message(request); break;
     case kUpdateAndCreateTopic: update_and_create_topic(ctx_, request); break;
     default:
-      if (handle_tools(request)) break;
+      if (pops_.handle(request) || handle_assignment(ctx_, request) || handle_tools(request)) break;
       ++*cells_.unsupported;
       ctx_.output.reply(request.to(), kRequestCodeNotSupported, " request type " + std::to_string(request.header.code) + " not supported");
   }
@@ -200,6 +202,10 @@ void Shard::complete(const gantry_cqe &cqe) {
     case PendingKind::kQuery: return complete_query(ctx_, cqe);
     case PendingKind::kResetSeek: return resets_.complete_seek(cqe);
     case PendingKind::kResetCommit: return resets_.complete_commit(cqe);
+    case PendingKind::kPop: return pops_.complete_pop(cqe);
+    case PendingKind::kNotify: return pops_.complete_notification(cqe);
+    case PendingKind::kAck: return pops_.complete_ack(cqe);
+    case PendingKind::kChangeInvisible: return pops_.complete_change(cqe);
     case PendingKind::kFree: break;
   }
 }

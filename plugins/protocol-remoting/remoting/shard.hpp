@@ -6,6 +6,7 @@
 #include "remoting/client_calls.hpp"
 #include "remoting/client_requests.hpp"
 #include "remoting/group_info.hpp"
+#include "remoting/pop_requests.hpp"
 #include "remoting/puller.hpp"
 #include "remoting/relay_requests.hpp"
 #include "remoting/request.hpp"
@@ -63,6 +64,7 @@ class Shard {
   ClientCalls calls_;
   RelayRequests relays_;
   ResetRequests resets_;
+  PopRequests pops_;
   Cells cells_{};
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection *> free_connections_;

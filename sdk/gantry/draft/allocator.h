@@ -1,5 +1,5 @@
-/* Interface of an allocator plugin: which consumer of a group owns which queue. Pure: same input, same answer.
- * Shape only: no kernel of this version calls it. */
+/* Interface of an allocator plugin: which consumer of a group owns which queue. Pure: same input, same answer. Consumers ask for
+ * a component by its name in capitals (RocketMQ's strategyName: "avg_by_circle" is AVG_BY_CIRCLE). */
 #ifndef GANTRY_DRAFT_ALLOCATOR_H
 #define GANTRY_DRAFT_ALLOCATOR_H
 
@@ -29,7 +29,7 @@ typedef struct gantry_alloc_input {
 
 typedef struct gantry_allocator_v1 {
   /* owner[i] = index of the consumer of queue i, or GANTRY_NO_CONSUMER: no queue can have two owners. The kernel checks ranges and
-   * falls back to the average strategy on an error. [thread: control] [blocking: never] [owns: borrowed] [phase: started] */
+   * falls back to the average strategy on an error; both counts are at least 1. [thread: shard, several at once] [blocking: never] [owns: borrowed] [phase: started] */
   int32_t (*assign)(void *self, const gantry_alloc_input *in, uint32_t *owner, gantry_error *err) GANTRY_NOEXCEPT;
 } gantry_allocator_v1;
 

@@ -93,20 +93,29 @@ class Stored(typing.NamedTuple):
     queue_offset: int
     store_ms: int
     body: bytes
+    queue: int
+    reconsume_times: int
+    topic: str
+    properties: dict
 
 
 def records(body):
-    """Each stored message of a pull reply."""
+    """Each stored message of a pull or pop reply."""
     at = 0
     while at < len(body):
         total, = struct.unpack_from(">I", body, at)
+        queue, = struct.unpack_from(">I", body, at + 12)
         queue_offset, = struct.unpack_from(">q", body, at + 20)
         flags, = struct.unpack_from(">I", body, at + 36)
-        born_ipv6_bytes = 12 if flags & 16 else 0
+        born_ipv6_bytes, stored_ipv6_bytes = 12 if flags & 16 else 0, 12 if flags & 32 else 0
         store_ms, = struct.unpack_from(">q", body, at + 56 + born_ipv6_bytes)
-        fixed = 84 + born_ipv6_bytes + (12 if flags & 32 else 0)
-        length, = struct.unpack_from(">I", body, at + fixed)
-        yield Stored(queue_offset, store_ms, body[at + fixed + 4:at + fixed + 4 + length])
+        fixed = at + 84 + born_ipv6_bytes + stored_ipv6_bytes
+        reconsume_times, = struct.unpack_from(">I", body, fixed - 12)
+        length, = struct.unpack_from(">I", body, fixed)
+        topic_at = fixed + 4 + length
+        topic_end = topic_at + 1 + body[topic_at]
+        properties = dict(p.split("\x01", 1) for p in body[topic_end + 2:at + total].decode().split("\x02") if p)
+        yield Stored(queue_offset, store_ms, body[fixed + 4:topic_at], queue, reconsume_times, body[topic_at + 1:topic_end].decode(), properties)
         at += total
 
 
