@@ -43,6 +43,9 @@ broker::BrokerOptions broker_options(const config::Document &document) {
   options.default_durability = document.store().ack;
   options.delay_levels = settings.delay_levels;
   options.max_timer_delay_ms = settings.max_timer_delay_ms;
+  options.transaction_timeout_ms = settings.transaction_timeout_ms;
+  options.transaction_check_interval_ms = settings.transaction_check_interval_ms;
+  options.transaction_check_max = settings.transaction_check_max;
   return options;
 }
 
@@ -138,7 +141,9 @@ Result<void> Server::make_store_and_broker() {
   delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay(), broker_->retention_hold());
   delayed_->start();
   timers_ = std::make_unique<semantics::Timers>(broker_->core(), broker_->relay(), broker_->retention_hold());
-  return timers_->start();
+  GANTRY_TRY(timers_->start());
+  transactions_ = std::make_unique<semantics::Transactions>(broker_->core(), broker_->relay(), broker_->retention_hold());
+  return transactions_->start();
 }
 
 Result<void> Server::make_protocols() {
@@ -189,13 +194,15 @@ void Server::stop() {
         broker::Broker *broker;
         semantics::DelayedDelivery *delayed;
         semantics::Timers *timers;
+        semantics::Transactions *transactions;
         std::shared_ptr<std::promise<void>> answered;
       };
-      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), timers_.get(), answered});
+      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), timers_.get(), transactions_.get(), answered});
       const auto run = [](void *arg) noexcept {
         const std::unique_ptr<Job> owned(static_cast<Job *>(arg));
         if (owned->delayed != nullptr) owned->delayed->drain();
         if (owned->timers != nullptr) owned->timers->drain();
+        if (owned->transactions != nullptr) owned->transactions->drain();
         owned->broker->drain();
         owned->answered->set_value();
       };
@@ -213,10 +220,12 @@ void Server::stop() {
   if (io_ != nullptr) io_->stop();
   if (delayed_ != nullptr) delayed_->stop();
   if (timers_ != nullptr) timers_->stop();
+  if (transactions_ != nullptr) transactions_->stop();
   if (broker_ != nullptr) broker_->stop();
   instances_.destroy_all();
   delayed_.reset();
   timers_.reset();
+  transactions_.reset();
   broker_.reset();
   io_.reset();
 }

@@ -8,6 +8,7 @@
 #include "kernel/plugin/plugin_host.hpp"
 #include "kernel/semantics/delayed_delivery.hpp"
 #include "kernel/semantics/timers.hpp"
+#include "kernel/semantics/transactions.hpp"
 
 #include <memory>
 #include <string>
@@ -84,6 +85,7 @@ class Server : private broker::EventSink {
   std::unique_ptr<broker::Broker> broker_;
   std::unique_ptr<semantics::DelayedDelivery> delayed_;
   std::unique_ptr<semantics::Timers> timers_;
+  std::unique_ptr<semantics::Transactions> transactions_;
   std::vector<Protocol> protocols_;
   std::vector<Used> used_;
   bool stopped_ = true;

@@ -23,6 +23,7 @@ struct PropertyScan {
   bool was_timer = false;                // TIMER_OUT_MS: it was held and delivered before
   bool deletes_timer = false;            // TIMER_DEL_UNIQKEY
   bool transaction = false;  // TRAN_MSG = true
+  std::string_view check_immunity;       // CHECK_IMMUNITY_TIME_IN_SECONDS
 };
 
 namespace detail {
@@ -63,6 +64,9 @@ inline void note_property(PropertyScan &scan, std::string_view key, std::string_
       break;
     case 18:
       if (key == "__STARTDELIVERTIME") note_timer(scan, TimerKind::kStartDeliverTime, value);
+      break;
+    case 30:
+      if (key == "CHECK_IMMUNITY_TIME_IN_SECONDS") scan.check_immunity = value;
       break;
     default:
       break;
