@@ -7,6 +7,7 @@
 #include "arena.hpp"
 #include "extent_cache.hpp"
 #include "host.hpp"
+#include "index_windows.hpp"
 #include "log_writer.hpp"
 #include "options.hpp"
 #include "queue_table.hpp"
@@ -23,8 +24,10 @@
 namespace gantry::commitlog {
 
 struct Core {
+  static constexpr std::int64_t kWindowShare = 8;  // of read_cache, in addition to it: entries are small beside their records
+
   Core(const Host &h, Options o, std::unique_ptr<Files> f, Arena &a)
-      : host(h), options(std::move(o)), files(std::move(f)), extents(options.read_cache_bytes), arena(a), writer(arena, queues, segments) {}
+      : host(h), options(std::move(o)), files(std::move(f)), extents(options.read_cache_bytes), windows(options.read_cache_bytes / kWindowShare), arena(a), writer(arena, queues, segments) {}
   ~Core() { arena.release(); }
   Core(const Core &) = delete;
   Core &operator=(const Core &) = delete;
@@ -32,7 +35,8 @@ struct Core {
   const Host host;
   const Options options;
   const std::unique_ptr<Files> files;
-  ExtentCache extents;  // has its own mutex
+  ExtentCache extents;   // has its own mutex
+  IndexWindows windows;  // has its own mutex
 
   // Set by open, constant afterwards.
   std::string data_dir, log_dir, index_dir;

@@ -23,48 +23,77 @@ struct HotReader::Scan {
   }
 };
 
+// Takes the record of the entry at scan.at if it is wanted; `row` is null when it is lost. False: nothing more is taken.
+[[gnu::always_inline]] inline bool HotReader::pick(Scan &scan, std::int64_t tag, const RecordRow *row, const SegmentRef &segment, std::int64_t first_store_ms) {
+  if (scan.scanned++ == kMaxScanned) return scan.stop(GANTRY_STOP_LIMIT);
+  if (row != nullptr && !scan.wants(tag)) return true;
+  if (row == nullptr || row->bytes == 0) {
+    scan.at = scan.at + 1;
+    return scan.stop(GANTRY_STOP_BAD);
+  }
+  if (picked_.size() == scan.request.max_records) return scan.stop(GANTRY_STOP_LIMIT);
+  const LogPos pos = segment->base + row->offset;
+  Picked one{{}, row, segment->no};
+  if (!scan.index_only()) {
+    if (!picked_.empty() && scan.bytes + row->bytes > scan.request.max_bytes) return scan.stop(GANTRY_STOP_LIMIT);
+    const bool cold = pos < core_.arena.hot_begin();
+    if (picked_.empty()) {
+      scan.cold = cold;
+    } else if (cold != scan.cold) {
+      return scan.stop(GANTRY_STOP_LIMIT);  // a result is all from the arena or all from disk
+    }
+    scan.bytes += row->bytes;
+    one.record.bytes = {core_.arena.at(pos), row->bytes, 0, nullptr};
+  }
+  one.record.queue_off = scan.at.v;
+  one.record.phys_pos = pos.v;
+  one.record.tag = tag;
+  one.record.store_ms = store_ms_of(first_store_ms, row->store_ms_delta);
+  picked_.push_back(one);
+  return true;
+}
+
 // Goes through the part's entries from scan.at. True: reached its end, go on with the next part.
 bool HotReader::visit(Scan &scan, const QueuePart &part, const SegmentRef &segment) {
   const SegmentIndex &index = *segment->index;
-  const LogPos hot_begin = core_.arena.hot_begin();
   const QueueOff end = std::min(part.first + part.count, scan.end);
   for (; scan.at < end; scan.at = scan.at + 1) {
-    if (scan.scanned++ == kMaxScanned) return scan.stop(GANTRY_STOP_LIMIT);
     const Entry &entry = part.at(static_cast<std::uint32_t>(scan.at - part.first));
-    const bool lost = entry.record == kNoRecord;
-    if (!lost && !scan.wants(entry.tag)) continue;
-    const RecordRow *row = lost ? nullptr : &index.record(entry.record);
-    if (lost || row->bytes == 0) {
-      scan.at = scan.at + 1;
-      return scan.stop(GANTRY_STOP_BAD);
-    }
-    if (picked_.size() == scan.request.max_records) return scan.stop(GANTRY_STOP_LIMIT);
-    const LogPos pos = segment->base + row->offset;
-    Picked one{{}, row, segment->no};
-    if (!scan.index_only()) {
-      if (!picked_.empty() && scan.bytes + row->bytes > scan.request.max_bytes) return scan.stop(GANTRY_STOP_LIMIT);
-      const bool cold = pos < hot_begin;
-      if (picked_.empty()) {
-        scan.cold = cold;
-      } else if (cold != scan.cold) {
-        return scan.stop(GANTRY_STOP_LIMIT);  // a result is all from the arena or all from disk
-      }
-      scan.bytes += row->bytes;
-      one.record.bytes = {core_.arena.at(pos), row->bytes, 0, nullptr};
-    }
-    one.record.queue_off = scan.at.v;
-    one.record.phys_pos = pos.v;
-    one.record.tag = entry.tag;
-    one.record.store_ms = store_ms_of(segment->first_store_ms, row->store_ms_delta);
-    picked_.push_back(one);
+    if (!pick(scan, entry.tag, entry.record == kNoRecord ? nullptr : &index.record(entry.record), segment, segment->first_store_ms)) return false;
   }
   return true;
+}
+
+bool HotReader::visit(Scan &scan, const IndexWindow &window, const SegmentRef &segment) {
+  const QueueOff end = std::min(window.end(), scan.end);
+  for (; scan.at < end; scan.at = scan.at + 1) {
+    const IndexWindow::Row &row = window.rows[static_cast<std::size_t>(scan.at - window.first)];
+    if (!pick(scan, row.tag, row.lost() ? nullptr : &row.record, segment, window.first_store_ms)) return false;
+  }
+  return true;
+}
+
+// For entries whose index is in run files. False: the first one is in no window.
+bool HotReader::visit_windows(Scan &scan, const QueueState &queue) {
+  if (queue.refs == nullptr) return false;
+  const auto after = [&](const PartRef &ref) { return scan.at < ref.first + ref.count; };
+  auto ref = std::find_if(queue.refs->begin(), queue.refs->end(), after);
+  scan.state.stop = GANTRY_STOP_LIMIT;
+  while (ref != queue.refs->end() && ref->first <= scan.at) {
+    IndexWindowRef window = core_.windows.find(static_cast<std::uint32_t>(scan.request.queue), ref->segment_no, static_cast<std::uint32_t>(scan.at - ref->first));
+    if (window == nullptr || scan.at < window->first || scan.at >= window->end()) break;
+    windows_.push_back(std::move(window));
+    if (!visit(scan, *windows_.back(), core_.segments.by_no(ref->segment_no))) break;
+    if (!after(*ref)) ++ref;
+  }
+  return !windows_.empty();
 }
 
 HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, ColdRead *cold) {
   QueueState *queue = core_.queues.get(request.queue);
   if (queue == nullptr) return Answer::kNotFound;
   picked_.clear();
+  windows_.clear();
   Scan scan{request};
   const QueueOff min = std::min(queue->trim(core_.segments.first_no()), queue->visible);
   scan.at = {request.offset};
@@ -85,7 +114,10 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
   }
   std::size_t n = parts_.size();
   const bool in_memory = scan.at == scan.end || (n > 0 && parts_[n - 1]->first <= scan.at);
-  if (!in_memory) {
+  if (!in_memory && visit_windows(scan, *queue)) {
+    n = 0;
+  } else if (!in_memory) {
+    scan.state.stop = GANTRY_STOP_END;
     cold->result = scan.state;
     cold->offset = request.offset;
     cold->queue = static_cast<std::uint32_t>(request.queue);

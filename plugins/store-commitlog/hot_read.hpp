@@ -66,7 +66,10 @@ class HotReader {
     const RecordRow *row;
     std::uint32_t segment_no;
   };
+  bool pick(Scan &scan, std::int64_t tag, const RecordRow *row, const SegmentRef &segment, std::int64_t first_store_ms);
   bool visit(Scan &scan, const QueuePart &part, const SegmentRef &segment);
+  bool visit(Scan &scan, const IndexWindow &window, const SegmentRef &segment);
+  [[nodiscard]] bool visit_windows(Scan &scan, const QueueState &queue);
   [[nodiscard]] ReadResult *finish_hot(const gantry_read_result &state);
   [[nodiscard]] ReadResult *finish_warm(const gantry_read_result &state, ColdRead *cold);
   [[nodiscard]] bool find_extents(std::size_t *copied);
@@ -77,6 +80,7 @@ class HotReader {
   Core &core_;
   std::vector<Picked> picked_;
   std::vector<const QueuePart *> parts_;  // of the queue being read, newest first
+  std::vector<IndexWindowRef> windows_;    // that records were picked from
   std::vector<ExtentRef> extents_;         // of the records picked, while a result is made
   std::vector<std::uint32_t> extent_of_;   // per record picked, the first it lies in
 };

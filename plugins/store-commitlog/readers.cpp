@@ -213,11 +213,35 @@ bool Readers::resolve(ColdRead &read) {
   for (const RunPart &part : read.runs) {
     const std::shared_ptr<RunFile> run = usable(part);
     if (run == nullptr) return false;
+    open_window(read, {part.segment, run});
     if (!resolve_part(read, {part.segment, run}, &scanned, &bytes)) break;
   }
   read.result.next_off = read.offset;
   if (read.offset == read.result.max_off && read.result.stop == GANTRY_STOP_LIMIT) read.result.stop = GANTRY_STOP_END;
   return true;
+}
+
+// So that the queue's next reads choose their records on the shard.
+void Readers::open_window(const ColdRead &read, const RunPart &part) {
+  if (read.max_records >= IndexWindow::kEntries) return;  // such a read leaves nothing for the next one
+  const IndexReader &index = part.run->index();
+  const PartRow *row = index.find_part(read.queue);
+  if (row == nullptr || read.offset < row->first_off || read.offset >= row->first_off + row->count) return;
+  const auto at = static_cast<std::uint32_t>(read.offset - row->first_off);
+  if (core_.windows.find(read.queue, part.segment->no, at) != nullptr) return;
+  const std::uint32_t begin = at - at % IndexWindow::kEntries;
+  auto window = std::make_shared<IndexWindow>();
+  window->first = {row->first_off + begin};
+  window->first_store_ms = part.run->footer().first_store_ms;
+  window->rows.resize(std::min(IndexWindow::kEntries, row->count - begin));
+  for (std::uint32_t i = 0; i < window->rows.size(); ++i) {
+    const Entry entry = index.entry(*row, begin + i);
+    window->rows[i].tag = entry.tag;
+    if (entry.record == kNoRecord) continue;
+    const RecordRow &record = index.records()[entry.record];
+    if (std::int64_t{record.offset} + record.bytes <= part.segment->bytes) window->rows[i].record = record;
+  }
+  core_.windows.put(read.queue, part.segment->no, at, std::move(window));
 }
 
 // Goes through the entries of one part from read.offset. True: reached its end, the next part may follow.

@@ -56,6 +56,7 @@ class Readers {
   [[nodiscard]] ReadResult *fetch_found(const KeySearch &search);
   [[nodiscard]] bool resolve(ColdRead &read);
   [[nodiscard]] bool resolve_position(ColdRead &read, std::int32_t *status);
+  void open_window(const ColdRead &read, const RunPart &part);
   [[nodiscard]] bool resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *scanned, std::uint64_t *bytes);
   [[nodiscard]] std::shared_ptr<RunFile> usable(const RunPart &part);
   [[nodiscard]] ReadResult *collect(const ColdRead &read);

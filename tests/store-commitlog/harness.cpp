@@ -137,6 +137,36 @@ std::vector<std::filesystem::path> files_in(const std::filesystem::path &folder,
 }
 }  // namespace
 
+ReadResult CommitlogTest::inline_read(gantry_queue queue, std::int64_t offset, std::uint32_t max_records, const std::vector<std::int64_t> &tags) {
+  CompletionLog done(host());
+  gantry_read request{};
+  request.user_data = 1;
+  request.queue = queue;
+  request.offset = offset;
+  request.max_records = max_records;
+  request.max_bytes = 64u << 20;
+  request.flags = tags.empty() ? GANTRY_READ_ANY_TAG : 0;
+  request.tags = tags.data();
+  request.n_tags = static_cast<std::uint32_t>(tags.size());
+  const gantry_read_result *out = nullptr;
+  host().on_shard(0, [&] { EXPECT_EQ(store().table().read(store().self(), 0, &request, 1, &out, done.id()), 1); });
+  if (out != nullptr) return ReadResult(out);
+  const auto cqe = done.wait_for(1);
+  EXPECT_TRUE(cqe && cqe->status == GANTRY_OK);
+  if (cqe && cqe->status == GANTRY_OK) ReadResult(reinterpret_cast<const gantry_read_result *>(cqe->aux)).reset();
+  return {};
+}
+
+void CommitlogTest::expect_records(const ReadResult &got, std::int64_t from) {
+  ASSERT_GT(got->n, 0u);
+  for (std::size_t i = 0; i < got->n; ++i) {
+    const Message &m = sent[static_cast<std::size_t>(from) + i];
+    ASSERT_EQ(got->records[i].queue_off, m.offsets[0]);
+    ASSERT_EQ(got->records[i].phys_pos, m.phys_pos);
+    ASSERT_EQ(got.bytes(i), m.expected()) << "offset " << m.offsets[0];
+  }
+}
+
 std::vector<std::filesystem::path> CommitlogTest::segments() const { return files_in(dir() + "/commitlog", 20); }
 std::vector<std::filesystem::path> CommitlogTest::runs() const { return files_in(dir() + "/index", 24); }
 

@@ -46,6 +46,11 @@ class CommitlogTest : public ::testing::Test {
   // Every message of `sent` that is in that queue is read back byte for byte.
   void expect_all(gantry_queue queue);
 
+  // What a read answers at once; empty when it was handed to a reader thread, which has answered by then.
+  ReadResult inline_read(gantry_queue queue, std::int64_t offset, std::uint32_t max_records = 32, const std::vector<std::int64_t> &tags = {});
+  // `got` holds records of `sent`, all of one queue, from offset `from` on.
+  void expect_records(const ReadResult &got, std::int64_t from);
+
   // Log files, oldest first; run files.
   [[nodiscard]] std::vector<std::filesystem::path> segments() const;
   [[nodiscard]] std::vector<std::filesystem::path> runs() const;

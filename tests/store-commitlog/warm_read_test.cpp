@@ -27,33 +27,6 @@ class WarmRead : public CommitlogTest {
     for (int i = 0; i < 20; ++i) send(queue(), std::max<std::size_t>(1, (400 << 10) / body_bytes), body_bytes, 64);
     reads = 0;
   }
-  // A read that must be answered at once; empty when it was handed over.
-  ReadResult inline_read(gantry_queue q, std::int64_t offset, std::uint32_t max_records = 32) {
-    CompletionLog done(host());
-    gantry_read request{};
-    request.user_data = 1;
-    request.queue = q;
-    request.offset = offset;
-    request.max_records = max_records;
-    request.max_bytes = 64u << 20;
-    request.flags = GANTRY_READ_ANY_TAG;
-    const gantry_read_result *out = nullptr;
-    host().on_shard(0, [&] { EXPECT_EQ(store().table().read(store().self(), 0, &request, 1, &out, done.id()), 1); });
-    if (out != nullptr) return ReadResult(out);
-    const auto cqe = done.wait_for(1);
-    EXPECT_TRUE(cqe && cqe->status == GANTRY_OK);
-    if (cqe && cqe->status == GANTRY_OK) ReadResult(reinterpret_cast<const gantry_read_result *>(cqe->aux)).reset();
-    return {};
-  }
-  void expect_records(const ReadResult &got, std::int64_t from) {
-    ASSERT_GT(got->n, 0u);
-    for (std::size_t i = 0; i < got->n; ++i) {
-      const Message &m = sent[static_cast<std::size_t>(from) + i];
-      ASSERT_EQ(got->records[i].queue_off, m.offsets[0]);
-      ASSERT_EQ(got->records[i].phys_pos, m.phys_pos);
-      ASSERT_EQ(got.bytes(i), m.expected()) << "offset " << m.offsets[0];
-    }
-  }
   std::int64_t extent_of(std::size_t i) const { return sent[i].phys_pos / Extent::kBytes; }
   // First record from `from` on that lies in two extents.
   std::size_t across(std::size_t from = 0) const {
