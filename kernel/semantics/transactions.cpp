@@ -9,6 +9,7 @@
 #include <gantry++/str.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace gantry::semantics {
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::uint32_t kPerTurn = HeldQueue::kReadsMax;  // messages asked about per turn, so that live traffic has its turns too
 constexpr std::uint32_t kMaxReading = 256;
+constexpr std::size_t kMaxEarly = 16'384;
 constexpr std::int64_t kBusyMs = 5;
 
 }  // namespace
@@ -60,6 +62,7 @@ Result<void> Transactions::start() {
 
 void Transactions::drain() {
   draining_ = true;
+  for (Ending *const ending : std::exchange(early_, {})) begin(*ending);
   counts_.save(core_);
   queue_.drain();
 }
@@ -81,7 +84,10 @@ void Transactions::arm(std::int64_t delay_ms) {
 void Transactions::tick() {
   if (draining_) return;
   std::int64_t next_ms = queue_.poll();
-  if (queue_.ready()) next_ms = std::min(next_ms, check_round());
+  if (queue_.ready()) {
+    for (Ending *const ending : std::exchange(early_, {})) begin(*ending);
+    next_ms = std::min(next_ms, check_round());
+  }
   set_gauge(cells_.open, queue_.set().waiting());
   arm(next_ms);
 }
@@ -219,7 +225,11 @@ std::int32_t Transactions::end_transaction(const gantry_end_transaction &req, ga
 
 void Transactions::begin(Ending &ending) {
   if (draining_) return finish(ending, GANTRY_E_CLOSED);
-  if (!queue_.ready()) return finish(ending, GANTRY_E_AGAIN);
+  if (!queue_.ready()) {
+    // Clients do not send it again: it would be the next check that brings their decision.
+    if (early_.size() >= kMaxEarly) return finish(ending, GANTRY_E_AGAIN, GANTRY_SUBJECT_BROKER);
+    return early_.push_back(&ending);
+  }
   const gantry_read_result *result = nullptr;
   const std::int32_t status = core_.store.table->read_at(core_.store.self, 0, ending.phys_pos, reinterpret_cast<std::uint64_t>(&ending), &result, end_cq_);
   if (status < 0 || result != nullptr) end(ending, std::min(status, GANTRY_OK), result);

@@ -58,6 +58,7 @@ class Transactions : public broker::TransactionEnder {
   CheckCounts counts_;
   gantry_cq check_cq_ = 0, end_cq_ = 0;
   std::unordered_map<Ending *, std::unique_ptr<Ending>> endings_;  // on shard 0
+  std::vector<Ending *> early_;  // came before it was known what is open
   bool draining_ = false;
   Cells cells_{};
 

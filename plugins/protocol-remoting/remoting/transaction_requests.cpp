@@ -36,7 +36,7 @@ void TransactionRequests::end(const Request &request) {
   if (refused.status < 0) complete_end(refused);
 }
 
-// Clients send it one way: what is refused is worth a line in the log, for the client asks again or is asked.
+// Clients send it one way and do not learn what is refused; the log does.
 void TransactionRequests::complete_end(const gantry_cqe &cqe) {
   const auto slot = static_cast<std::uint32_t>(cqe.user_data);
   const Pending &pending = ctx_.pendings.at(slot);
@@ -49,7 +49,7 @@ void TransactionRequests::complete_end(const gantry_cqe &cqe) {
   if (cqe.status == GANTRY_E_NOT_FOUND && cqe.flags == GANTRY_SUBJECT_TOPIC) refusal = {kSystemError, "the topic or queue of the half message does not exist any more"};
   if (cqe.status == GANTRY_E_INVALID && cqe.flags == GANTRY_SUBJECT_GROUP) refusal = {kSystemError, "The producer group wrong"};
   if (cqe.status == GANTRY_E_INVALID && cqe.flags == GANTRY_SUBJECT_QUEUE) refusal = {kSystemError, "The transaction state table offset wrong"};
-  ctx_.services.write_log(GANTRY_LOG_WARN, "remoting: end of the transaction at half queue offset " + std::to_string(queue_off) + " refused: " + std::string(refusal.remark));
+  if (to.oneway) ctx_.services.write_log(GANTRY_LOG_WARN, "remoting: end of the transaction at half queue offset " + std::to_string(queue_off) + " refused: " + std::string(refusal.remark));
   ctx_.output.reply(to, refusal.code, refusal.remark);
 }
 

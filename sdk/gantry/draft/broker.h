@@ -238,7 +238,7 @@ typedef struct gantry_broker_v1 {
   /* Commits or rolls back a transaction. A message with the property TRAN_MSG=true is stored by produce where nobody reads it; committed it is stored once more
    * in the topic and queue that it was sent to. Inline: OK, INVALID, CLOSED. Completion: OK: result = 0, or 1 when it was ended before, one way or the other
    * (nothing is delivered a second time). Failures: flags = subject: NOT_FOUND (BODY: no half message there; TOPIC: it is for a topic or queue that is
-   * gone), INVALID (GROUP: of another group; QUEUE: another queue offset), AGAIN: the broker is starting or busy with this one; what the store refuses.
+   * gone), INVALID (GROUP: of another group; QUEUE: another queue offset), AGAIN: the broker is busy with this one, or starting; what the store refuses.
    * Whom nobody ends is asked about: GANTRY_EVENT_CHECK_TRANSACTION. [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
   int32_t (*end_transaction)(const gantry_host *host, const gantry_end_transaction *req, gantry_cq cq) GANTRY_NOEXCEPT;
 } gantry_broker_v1;
