@@ -36,7 +36,7 @@ def plan_of(body):
 
 class TransactionCrash(kill_rounds.Scenario):
     busy_s = (0.1, 0.8)
-    extra_broker = 'transaction_timeout = "300ms"\ntransaction_check_interval = "300ms"\ntransaction_check_max = 60000'
+    extra_broker = 'shards = 2\ntransaction_timeout = "300ms"\ntransaction_check_interval = "300ms"\ntransaction_check_max = 60000'
 
     def __init__(self):
         super().__init__()
