@@ -92,6 +92,10 @@ void CheckCounts::add(std::int64_t queue_off, std::uint64_t round) {
   changed_.insert(queue_off / kChunk);
 }
 
+void CheckCounts::forget(std::int64_t queue_off) {
+  if (counts_.erase(queue_off) != 0) changed_.insert(queue_off / kChunk);
+}
+
 void CheckCounts::forget_if(const std::function<bool(std::int64_t queue_off)> &gone) {
   std::erase_if(counts_, [&](const auto &entry) {
     if (!gone(entry.first)) return false;

@@ -28,7 +28,8 @@ class CheckCounts {
   // Asked in this round already.
   [[nodiscard]] bool asked_in(std::int64_t queue_off, std::uint64_t round) const;
   void add(std::int64_t queue_off, std::uint64_t round);
-  // Forgets those for which it is true.
+  void forget(std::int64_t queue_off);
+  // Forgets those for which it is true; looks at all of them.
   void forget_if(const std::function<bool(std::int64_t queue_off)> &gone);
 
  private:

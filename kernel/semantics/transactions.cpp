@@ -85,11 +85,17 @@ void Transactions::tick() {
   if (draining_) return;
   std::int64_t next_ms = queue_.poll();
   if (queue_.ready()) {
-    for (Ending *const ending : std::exchange(early_, {})) begin(*ending);
+    if (!known_) know();
     next_ms = std::min(next_ms, check_round());
   }
   set_gauge(cells_.open, queue_.set().waiting());
   arm(next_ms);
+}
+
+void Transactions::know() {
+  known_ = true;
+  counts_.forget_if([this](std::int64_t queue_off) { return queue_.set().is_settled(queue_off); });
+  for (Ending *const ending : std::exchange(early_, {})) begin(*ending);
 }
 
 // Asks about a slice of what is due in this round. Returns in how many ms it wants to be called again.
@@ -109,7 +115,6 @@ std::int64_t Transactions::check_round() {
   if (due_.empty()) {
     if (reading_ != 0 || set.next_ms() <= round_ms_) return kBusyMs;
     in_round_ = false;
-    counts_.forget_if([&set](std::int64_t queue_off) { return set.is_settled(queue_off); });
     counts_.save(core_);
     return kBusyMs;
   }
@@ -225,7 +230,7 @@ std::int32_t Transactions::end_transaction(const gantry_end_transaction &req, ga
 
 void Transactions::begin(Ending &ending) {
   if (draining_) return finish(ending, GANTRY_E_CLOSED);
-  if (!queue_.ready()) {
+  if (!known_) {
     // Clients do not send it again: it would be the next check that brings their decision.
     if (early_.size() >= kMaxEarly) return finish(ending, GANTRY_E_AGAIN, GANTRY_SUBJECT_BROKER);
     return early_.push_back(&ending);
@@ -287,6 +292,7 @@ void Transactions::on_stored(Ending &ending, std::int32_t status) {
   const bool stored = status == GANTRY_OK || status == GANTRY_E_TIMEOUT;
   if (status == GANTRY_OK) queue_.set().on_settled(ending.queue_off);
   if (!stored) queue_.set().release(ending.queue_off, core_.now_ms());
+  if (stored) counts_.forget(ending.queue_off);
   if (stored) count(ending.how == Ending::How::kCommit ? cells_.committed : ending.how == Ending::How::kRollback ? cells_.rolled_back : cells_.discarded);
   finish(ending, stored ? GANTRY_OK : status, is_undeliverable(status) ? GANTRY_SUBJECT_TOPIC : GANTRY_SUBJECT_STORE);
 }

@@ -37,6 +37,7 @@ class Transactions : public broker::TransactionEnder {
 
   void arm(std::int64_t delay_ms);
   void tick();
+  void know();
   [[nodiscard]] std::int64_t check_round();
   void on_read(std::int64_t queue_off, std::int32_t status, const gantry_read_result *result);
   void check(const gantry_record &record);
@@ -59,6 +60,7 @@ class Transactions : public broker::TransactionEnder {
   gantry_cq check_cq_ = 0, end_cq_ = 0;
   std::unordered_map<Ending *, std::unique_ptr<Ending>> endings_;  // on shard 0
   std::vector<Ending *> early_;  // came before it was known what is open
+  bool known_ = false;           // what is open
   bool draining_ = false;
   Cells cells_{};
 
