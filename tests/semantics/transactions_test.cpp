@@ -26,8 +26,8 @@ class Transactions : public SemanticsTest {
     SemanticsTest::TearDown();
     old_.clear();
   }
-  std::unique_ptr<semantics::Transactions> start_transactions() {
-    auto made = std::make_unique<semantics::Transactions>(broker_->core(), broker_->relay(), broker_->retention_hold());
+  std::unique_ptr<semantics::Transactions> start_transactions(const semantics::PendingLimits &limits = {}) {
+    auto made = std::make_unique<semantics::Transactions>(broker_->core(), broker_->relay(), broker_->retention_hold(), limits);
     const auto started = made->start();
     EXPECT_TRUE(started) << started.error().text;
     turns();
@@ -356,6 +356,33 @@ TEST_F(TransactionsShort, ManyAreAskedAboutInSlicesEachOncePerRound) {
   pass_ms(2000);
   EXPECT_TRUE(checks().empty());
   EXPECT_EQ(host_.metric("transactions_open"), 0u);
+}
+
+TEST_F(TransactionsShort, MoreThanTheHeapHoldsAreAllAskedAbout) {
+  stop_transactions();
+  transactions_ = start_transactions({.near_max = 100, .horizon_ms = 500, .load_ahead_ms = 50});
+  connect(kProducer, "pg");
+  constexpr int kCount = 1000;
+  std::map<std::int64_t, gantry_cqe> sent;
+  for (int i = 0; i < kCount; ++i) {
+    const gantry_cqe half_one = half(std::to_string(i));
+    sent[half_one.result] = half_one;
+  }
+  // What is read again from the index late is asked about a round later, but before it would be given up.
+  std::map<std::int64_t, int> times;
+  for (int second = 0; second < 12 && times.size() < kCount; ++second) {
+    pass_ms(1000);
+    for (const gantry_event &event : checks()) {
+      EXPECT_EQ(event.b, static_cast<std::int64_t>(sent[event.a].aux));
+      EXPECT_EQ(++times[event.a], 1);
+      EXPECT_EQ(commit(sent[event.a]).result, 0);
+    }
+  }
+  EXPECT_EQ(times.size(), static_cast<std::size_t>(kCount));
+  pass_ms(2000);
+  EXPECT_TRUE(checks().empty());
+  EXPECT_EQ(open(), 0);
+  EXPECT_EQ(host_.metric("transactions_committed_total"), static_cast<std::uint64_t>(kCount));
 }
 
 TEST_F(Transactions, ATopicThatIsGoneKeepsItOpen) {
