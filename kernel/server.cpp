@@ -43,6 +43,9 @@ broker::BrokerOptions broker_options(const config::Document &document) {
   options.default_durability = document.store().ack;
   options.delay_levels = settings.delay_levels;
   options.max_timer_delay_ms = settings.max_timer_delay_ms;
+  options.transaction_timeout_ms = settings.transaction_timeout_ms;
+  options.transaction_check_interval_ms = settings.transaction_check_interval_ms;
+  options.transaction_check_max = settings.transaction_check_max;
   return options;
 }
 
@@ -147,6 +150,8 @@ Result<void> Server::make_store_and_broker() {
   delayed_->start();
   timers_ = std::make_unique<semantics::Timers>(broker_->core(), broker_->relay(), broker_->retention_hold());
   GANTRY_TRY(timers_->start());
+  transactions_ = std::make_unique<semantics::Transactions>(broker_->core(), broker_->relay(), broker_->retention_hold());
+  GANTRY_TRY(transactions_->start());
   return make_pop();
 }
 
@@ -214,15 +219,17 @@ void Server::stop() {
         broker::Broker *broker;
         semantics::DelayedDelivery *delayed;
         semantics::Timers *timers;
+        semantics::Transactions *transactions;
         semantics::Pop *pop;
         std::shared_ptr<std::promise<void>> answered;
       };
-      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), timers_.get(), pop_.get(), answered});
+      auto job = std::make_unique<Job>(Job{broker_.get(), delayed_.get(), timers_.get(), transactions_.get(), pop_.get(), answered});
       const auto run = [](void *arg) noexcept {
         const std::unique_ptr<Job> owned(static_cast<Job *>(arg));
         if (owned->delayed != nullptr) owned->delayed->drain();
         if (owned->timers != nullptr) owned->timers->drain();
         if (owned->pop != nullptr) owned->pop->drain();
+        if (owned->transactions != nullptr) owned->transactions->drain();
         owned->broker->drain();
         owned->answered->set_value();
       };
@@ -242,12 +249,14 @@ void Server::stop() {
   if (timers_ != nullptr) timers_->stop();
   if (pop_ != nullptr) pop_->stop();
   if (assignment_ != nullptr) assignment_->stop();
+  if (transactions_ != nullptr) transactions_->stop();
   if (broker_ != nullptr) broker_->stop();
   instances_.destroy_all();
   delayed_.reset();
   timers_.reset();
   pop_.reset();
   assignment_.reset();
+  transactions_.reset();
   broker_.reset();
   io_.reset();
 }

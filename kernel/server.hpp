@@ -10,6 +10,7 @@
 #include "kernel/semantics/delayed_delivery.hpp"
 #include "kernel/semantics/pop.hpp"
 #include "kernel/semantics/timers.hpp"
+#include "kernel/semantics/transactions.hpp"
 
 #include <memory>
 #include <string>
@@ -90,6 +91,7 @@ class Server : private broker::EventSink {
   std::unique_ptr<semantics::Timers> timers_;
   std::unique_ptr<semantics::Pop> pop_;
   std::unique_ptr<semantics::Assignment> assignment_;
+  std::unique_ptr<semantics::Transactions> transactions_;
   std::vector<Protocol> protocols_;
   std::vector<Used> used_;
   bool stopped_ = true;

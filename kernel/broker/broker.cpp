@@ -102,9 +102,12 @@ void Broker::add_builtin_topics() {
   core_.timer_topic = core_.topics.find(kTimerTopic);
   core_.timer_op_topic = core_.topics.find(kTimerOpTopic);
   add("RMQ_SYS_TRACE_TOPIC", 1, kReadWrite);
-  add("RMQ_SYS_TRANS_HALF_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
-  add("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
-  add("TRANS_CHECK_MAX_TIME_TOPIC", 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add(kHalfTopic, 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add(kHalfOpTopic, 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  add(kDiscardedTopic, 1, kReadWrite, GANTRY_TOPIC_SYSTEM);
+  core_.half_topic = core_.topics.find(kHalfTopic);
+  core_.half_op_topic = core_.topics.find(kHalfOpTopic);
+  core_.discarded_topic = core_.topics.find(kDiscardedTopic);
   if (valid_name(core_.options.cluster, kMaxTopicNameBytes)) add(core_.options.cluster, 16, kReadWrite | GANTRY_PERM_INHERIT);
   // Where answers of request-reply exchanges are addressed to; clients ask for its route.
   if (const std::string reply = core_.options.cluster + "_REPLY_TOPIC"; valid_name(reply, kMaxTopicNameBytes)) add(reply, 1, kReadWrite);

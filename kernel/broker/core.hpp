@@ -32,6 +32,9 @@ struct BrokerOptions {
   std::uint32_t max_message_bytes = 4u << 20;
   std::uint32_t default_durability = GANTRY_DURABILITY_DURABLE;
   std::int64_t max_timer_delay_ms = std::int64_t{3} * 24 * 3600 * 1000;  // RocketMQ's timerMaxDelaySec
+  std::int64_t transaction_timeout_ms = 6'000;
+  std::int64_t transaction_check_interval_ms = 30'000;
+  std::uint32_t transaction_check_max = 15;
   config::DelayLevels delay_levels = *config::DelayLevels::parse(config::kDefaultDelayLevels);
 };
 
@@ -55,6 +58,14 @@ class Recaller {
   virtual ~Recaller() = default;
   // gantry_broker_v1.recall.
   [[nodiscard]] virtual std::int32_t recall(const gantry_recall &req, gantry_cq cq) = 0;
+};
+
+// Ends transactions. Implemented above the broker.
+class TransactionEnder {
+ public:
+  virtual ~TransactionEnder() = default;
+  // gantry_broker_v1.end_transaction.
+  [[nodiscard]] virtual std::int32_t end_transaction(const gantry_end_transaction &req, gantry_cq cq) = 0;
 };
 
 struct Core {
@@ -90,6 +101,7 @@ struct Core {
   const StorePort store;
   EventSink &events;
   Recaller *recaller = nullptr;  // set while starting
+  TransactionEnder *transaction_ender = nullptr;  // set while starting
   HostAddress store_host;  // set while starting
 
   std::mutex mutex;  // guards everything below
@@ -106,6 +118,10 @@ struct Core {
   // The same for messages with a due time of their own, in queue 0 and in no order.
   Topic *timer_topic = nullptr;
   Topic *timer_op_topic = nullptr;
+  // The same for half messages of transactions; and where those go that nobody ever decided.
+  Topic *half_topic = nullptr;
+  Topic *half_op_topic = nullptr;
+  Topic *discarded_topic = nullptr;
 
   // For kernel/semantics: its rows as recovery found them, with their whole keys; whoever understands them takes them out. And what stands behind the
   // tables of sdk/gantry/draft/pop.h. Set while starting.

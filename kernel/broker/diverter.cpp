@@ -1,5 +1,6 @@
 #include "kernel/broker/diverter.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace gantry::broker {
@@ -28,7 +29,18 @@ std::int32_t due_time(const PropertyScan &props, std::int64_t now_ms, std::int64
   return GANTRY_OK;
 }
 
+std::int64_t check_immunity_ms(std::string_view property, std::int64_t timeout_ms) {
+  std::int64_t seconds = 0;
+  if (!parse_whole(property, &seconds) || seconds <= timeout_ms / 1000) return timeout_ms;
+  return std::min(seconds, kTransactionMaxAgeMs / 1000) * 1000;
+}
+
 std::int32_t Diverter::divert(const PropertyScan &props, const gantry_produce &req, std::int64_t now_ms, Place &place) {
+  // Old clients give a committed message back to its retry topic with this mark still on it.
+  if (props.transaction && (req.reconsume_times == 0 || props.delay.empty())) {
+    if (!props.delay.empty() || props.timer != TimerKind::kNone || req.deliver_at_ms != 0) return GANTRY_E_INVALID;
+    return hold(*core_.half_topic, 0, now_ms + check_immunity_ms(props.check_immunity, core_.options.transaction_timeout_ms), place);
+  }
   if (!props.delay.empty()) {
     std::int64_t level = 0;
     if (!parse_whole(props.delay, &level)) return GANTRY_E_INVALID;

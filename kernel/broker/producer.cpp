@@ -130,7 +130,8 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
     admitted.status = status;
     admitted.subject = subject;
   };
-  if (props.transaction || (req.sys_flags & kSysFlagTransactionMask) != 0) return refuse(GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
+  // Such bits come with the property or from nobody; stored as they are they would make a message that is never seen.
+  if (!props.transaction && (req.sys_flags & kSysFlagTransactionMask) != 0) return refuse(GANTRY_E_INVALID, GANTRY_SUBJECT_PROPERTIES);
   Place place{admitted.topic, admitted.store_queue, admitted.queue_no, java_hash(props.tags), {}};
   if (is_dead_letter(req, *admitted.topic)) {
     if (const std::int32_t status = bury(admitted, place); status != GANTRY_OK) return refuse(status, GANTRY_SUBJECT_STORE);
@@ -153,7 +154,7 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
   header.body_crc = crc32_ieee(req.body.p, req.body.n) & 0x7FFFFFFFu;
   header.queue_no = place.queue_no;
   header.flag = req.msg_flag;
-  header.sys_flags = req.sys_flags;
+  header.sys_flags = req.sys_flags & ~kSysFlagTransactionMask;
   header.reconsume_times = req.reconsume_times;
   header.body_bytes = req.body.n;
   header.born_ms = req.born_ms;

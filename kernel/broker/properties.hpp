@@ -23,6 +23,7 @@ struct PropertyScan {
   bool was_timer = false;                // TIMER_OUT_MS: it was held and delivered before
   bool deletes_timer = false;            // TIMER_DEL_UNIQKEY
   bool transaction = false;  // TRAN_MSG = true
+  std::string_view check_immunity;       // CHECK_IMMUNITY_TIME_IN_SECONDS
 };
 
 namespace detail {
@@ -31,6 +32,11 @@ inline void note_timer(PropertyScan &scan, TimerKind kind, std::string_view valu
   if (kind <= scan.timer) return;
   scan.timer = kind;
   scan.timer_text = value;
+}
+
+// As Java's Boolean.parseBoolean; setting bit 5 makes no other byte one of these letters that is not theirs in capitals.
+inline bool is_true(std::string_view text) {
+  return text.size() == 4 && (text[0] | 0x20) == 't' && (text[1] | 0x20) == 'r' && (text[2] | 0x20) == 'u' && (text[3] | 0x20) == 'e';
 }
 
 inline void note_property(PropertyScan &scan, std::string_view key, std::string_view value) {
@@ -43,7 +49,7 @@ inline void note_property(PropertyScan &scan, std::string_view key, std::string_
       if (key == "DELAY" && value != "0") scan.delay = value;
       break;
     case 8:
-      if (key == "TRAN_MSG") scan.transaction = value == "true";
+      if (key == "TRAN_MSG") scan.transaction = is_true(value);
       if (key == "UNIQ_KEY") scan.uniq_key = value;
       break;
     case 12:
@@ -63,6 +69,9 @@ inline void note_property(PropertyScan &scan, std::string_view key, std::string_
       break;
     case 18:
       if (key == "__STARTDELIVERTIME") note_timer(scan, TimerKind::kStartDeliverTime, value);
+      break;
+    case 30:
+      if (key == "CHECK_IMMUNITY_TIME_IN_SECONDS") scan.check_immunity = value;
       break;
     default:
       break;

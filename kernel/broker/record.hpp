@@ -26,6 +26,7 @@ inline constexpr std::uint32_t kMaxTopicBytes = 127;
 inline constexpr std::uint32_t kSysFlagBornIpv6 = 16;
 inline constexpr std::uint32_t kSysFlagStoreIpv6 = 32;
 inline constexpr std::uint32_t kSysFlagTransactionMask = 12;
+inline constexpr std::uint32_t kSysFlagCommit = 8;
 
 struct HostAddress {
   std::uint8_t ip[16] = {};

@@ -71,6 +71,11 @@ const gantry_broker_v1 kBrokerTable = {
           broker::Recaller *const recaller = of(host).core().recaller;
           return recaller != nullptr ? recaller->recall(*req, cq) : GANTRY_E_UNSUPPORTED;
         },
+    .end_transaction =
+        [](const gantry_host *host, const gantry_end_transaction *req, gantry_cq cq) noexcept {
+          broker::TransactionEnder *const ender = of(host).core().transaction_ender;
+          return ender != nullptr ? ender->end_transaction(*req, cq) : GANTRY_E_UNSUPPORTED;
+        },
 };
 
 const gantry_session_v1 kSessionTable = {

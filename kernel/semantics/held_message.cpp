@@ -18,8 +18,9 @@ std::int32_t forward_held(broker::Core &core, broker::Relay &relay, const gantry
   broker::PropertyEdit props(message.props);
   const std::string_view queue_text = props.get("REAL_QID");
   broker::RelayItem item;
-  (void)std::from_chars(queue_text.data(), queue_text.data() + queue_text.size(), item.queue_no);
-  {
+  item.topic = to.instead;
+  if (item.topic == nullptr) {
+    (void)std::from_chars(queue_text.data(), queue_text.data() + queue_text.size(), item.queue_no);
     const std::lock_guard lock(core.mutex);
     item.topic = core.topics.find(props.get("REAL_TOPIC"));
     if (item.topic != nullptr && item.queue_no >= item.topic->queues.size()) item.topic = nullptr;
@@ -39,7 +40,8 @@ std::int32_t forward_held(broker::Core &core, broker::Relay &relay, const gantry
   item.props = text;
   item.tag = broker::java_hash(props.get("TAGS"));
   item.second = to.op;
-  item.sys_flags = message.sys_flags;
+  item.sys_flags = message.sys_flags | (to.committed ? broker::kSysFlagCommit : 0);
+  if (to.committed) message.prepared_pos = message.phys_pos;
   item.reconsume_times = message.reconsume_times;
   item.store_ms = to.now_ms;
   item.done = to.done;

@@ -11,6 +11,8 @@ struct Forwarding {
   gantry_link op{GANTRY_NO_QUEUE, 0};  // the record's second queue: the note that the message is delivered
   std::int64_t now_ms = 0;
   bool timed = false;                  // it had a due time of its own: says when it came and when it went on
+  bool committed = false;              // it is a half message, and says so
+  broker::Topic *instead = nullptr;    // goes to queue 0 of this topic, not to where it was sent
   broker::RelayDone done = nullptr;
   void *arg = nullptr;
   std::uint64_t user_data = 0;

@@ -178,6 +178,22 @@ void HeldQueue::take_load(const gantry_read_result &result) {
     if (result.records[i].queue_off < load_end_) set_.on_loaded(result.records[i].queue_off, result.records[i].tag);
 }
 
+std::uint32_t HeldQueue::read(std::span<const PendingSet::Entry> entries, const gantry_read_result **results, gantry_cq cq) const {
+  GANTRY_ASSERT(entries.size() <= kReadsMax);
+  gantry_read reads[kReadsMax];
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    reads[i] = gantry_read{};
+    reads[i].user_data = static_cast<std::uint64_t>(entries[i].queue_off);
+    reads[i].queue = setup_.held->queues[setup_.queue_no].store_queue.load(std::memory_order_acquire);
+    reads[i].offset = entries[i].queue_off;
+    reads[i].max_records = 1;
+    reads[i].max_bytes = 1;  // one record always fits
+    reads[i].flags = GANTRY_READ_ANY_TAG;
+    results[i] = nullptr;
+  }
+  return static_cast<std::uint32_t>(std::max(core_.store.table->read(core_.store.self, 0, reads, static_cast<std::uint32_t>(entries.size()), results, cq), 0));
+}
+
 gantry_link HeldQueue::done_link(std::int64_t queue_off) {
   std::int32_t status = GANTRY_OK;
   const std::lock_guard lock(core_.mutex);

@@ -10,6 +10,7 @@
 #include "kernel/broker/retention_hold.hpp"
 #include "kernel/semantics/pending_set.hpp"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace gantry::semantics {
 
 class HeldQueue {
  public:
+  static constexpr std::uint32_t kReadsMax = 64;
   // Queue `queue_no` of two topics. All outlive it.
   struct Setup {
     broker::Topic *held = nullptr;
@@ -39,7 +41,10 @@ class HeldQueue {
   // Both queues have been read to where they ended at the start: the set is complete. [thread: shard 0]
   [[nodiscard]] bool ready() const { return ready_; }
   [[nodiscard]] PendingSet &set() { return set_; }  // [thread: shard 0]
-  [[nodiscard]] gantry_queue store_queue() const { return setup_.held->queues[setup_.queue_no].store_queue.load(std::memory_order_acquire); }
+
+  // Reads the records of up to 64 entries, one read each with the entry's queue offset as user_data: the first ones, as many as it returns, are in results[i],
+  // or complete in `cq` when that is NULL. [thread: shard 0]
+  [[nodiscard]] std::uint32_t read(std::span<const PendingSet::Entry> entries, const gantry_read_result **results, gantry_cq cq) const;
 
   // The link that settles entry `queue_off`. GANTRY_NO_QUEUE in it: the store refuses the op queue now. [thread: shard]
   [[nodiscard]] gantry_link done_link(std::int64_t queue_off);

@@ -161,7 +161,7 @@ void PendingSet::take_due(std::int64_t now_ms, std::size_t max, std::vector<Entr
 bool PendingSet::claim(std::int64_t queue_off) { return !is_settled(queue_off) && claimed_.insert(queue_off).second; }
 
 void PendingSet::release(std::int64_t queue_off, std::int64_t due_ms) {
-  if (claimed_.erase(queue_off) == 0) return;
+  if (claimed_.erase(queue_off) == 0 || due_ms == kNever) return;
   again_.push_back({due_ms, queue_off});
   std::push_heap(again_.begin(), again_.end(), std::greater<>());
 }

@@ -57,7 +57,7 @@ class PendingSet {
   void take_due(std::int64_t now_ms, std::size_t max, std::vector<Entry> &out);
   // False: settled or claimed already. An offset that on_held has not seen yet can be claimed; that it exists is the caller's to know.
   [[nodiscard]] bool claim(std::int64_t queue_off);
-  // The claim is given up: due again at due_ms. Also for what shall be looked at again later without being settled. Until a restart: then the entry has
+  // The claim is given up: due again at due_ms; kNever: it is among those to come already. Also for what shall be looked at again later without being settled. Until a restart: then the entry has
   // the due time of its index entry.
   void release(std::int64_t queue_off, std::int64_t due_ms);
 

@@ -2,6 +2,7 @@
 
 #include "kernel/broker/property_edit.hpp"
 #include "kernel/semantics/held_message.hpp"
+#include "kernel/semantics/metric_cells.hpp"
 
 #include <gantry++/str.hpp>
 
@@ -12,15 +13,10 @@ namespace gantry::semantics {
 
 namespace {
 
-constexpr std::uint32_t kPerTurn = 64;       // messages delivered per turn, so that live traffic has its turns too
+constexpr std::uint32_t kPerTurn = HeldQueue::kReadsMax;  // messages delivered per turn, so that live traffic has its turns too
 constexpr std::uint32_t kMaxInFlight = 1024;
-constexpr std::uint32_t kReadBytes = 1;      // one record always fits
 constexpr std::int64_t kBusyMs = 5;
 constexpr std::int64_t kAfterFailureMs = 10'000;  // RocketMQ's DELAY_FOR_A_PERIOD
-
-// Cells of shard 0, which alone writes them; others read them meanwhile.
-void set_gauge(std::uint64_t *cell, std::int64_t value) { __atomic_store_n(cell, static_cast<std::uint64_t>(value), __ATOMIC_RELAXED); }
-void count(std::uint64_t *cell) { __atomic_store_n(cell, *cell + 1, __ATOMIC_RELAXED); }
 
 }  // namespace
 
@@ -102,28 +98,18 @@ bool Timers::deliver_due() {
   queue_.set().take_due(core_.now_ms(), kPerTurn, due_);
   if (due_.empty()) return false;
   in_flight_ += static_cast<std::uint32_t>(due_.size());
-  gantry_read reads[kPerTurn];
-  const gantry_read_result *results[kPerTurn] = {};
+  const gantry_read_result *results[kPerTurn];
   const auto n = static_cast<std::uint32_t>(due_.size());
+  const std::uint32_t accepted = queue_.read(due_, results, due_cq_);
   for (std::uint32_t i = 0; i < n; ++i) {
-    reads[i] = gantry_read{};
-    reads[i].user_data = static_cast<std::uint64_t>(due_[i].queue_off);
-    reads[i].queue = queue_.store_queue();
-    reads[i].offset = due_[i].queue_off;
-    reads[i].max_records = 1;
-    reads[i].max_bytes = kReadBytes;
-    reads[i].flags = GANTRY_READ_ANY_TAG;
-  }
-  const std::int32_t accepted = std::max(core_.store.table->read(core_.store.self, 0, reads, n, results, due_cq_), 0);
-  for (std::uint32_t i = 0; i < n; ++i) {
-    if (i >= static_cast<std::uint32_t>(accepted)) {
+    if (i >= accepted) {
       --in_flight_;
       queue_.set().release(due_[i].queue_off, core_.now_ms() + kBusyMs);
     } else if (results[i] != nullptr) {
       on_read(due_[i].queue_off, GANTRY_OK, results[i]);
     }
   }
-  return n == kPerTurn && static_cast<std::uint32_t>(accepted) == n;
+  return n == kPerTurn && accepted == n;
 }
 
 void Timers::on_due_read(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept {

@@ -95,13 +95,11 @@ TEST_F(Produce, RefusesWhatCannotBeStored) {
   refused(message(t, "x", long_props), GANTRY_E_LIMIT, GANTRY_SUBJECT_PROPERTIES);
 }
 
-// Transactional messages must not turn into ordinary ones while the broker cannot hold them back.
-TEST_F(Produce, RefusesTransactionsRatherThanDeliverAtOnce) {
+TEST_F(Produce, OnlyTheFullMarkMakesATransaction) {
   const gantry_topic t = topic("T");
-  refused(message(t, "x", "TRAN_MSG\x01true"), GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
   gantry_produce half = message(t, "x");
   half.sys_flags = 4;
-  refused(half, GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_PROPERTIES);
+  refused(half, GANTRY_E_INVALID, GANTRY_SUBJECT_PROPERTIES);
   EXPECT_EQ(produce(t, "x", "DELAY\x01" "0\x02TRAN_MSG\x01" "false").status, GANTRY_OK);
 }
 

@@ -40,7 +40,11 @@ TEST(Properties, FindsWhatTheBrokerNeeds) {
   EXPECT_EQ(scan.after_wait, "TAGS\x01T\x02");
   EXPECT_EQ(scan.delay, "");
   EXPECT_EQ(scan_properties("DELAY\x01" "1").delay, "1");
-  EXPECT_TRUE(scan_properties("TRAN_MSG\x01true\x02").transaction);
+  const PropertyScan half = scan_properties("TRAN_MSG\x01true\x02" "CHECK_IMMUNITY_TIME_IN_SECONDS\x01" "9");
+  EXPECT_TRUE(half.transaction);
+  EXPECT_EQ(half.check_immunity, "9");
+  EXPECT_TRUE(scan_properties("TRAN_MSG\x01TrUE").transaction);
+  EXPECT_FALSE(scan_properties("TRAN_MSG\x01yes!\x02TRAN_MSGX\x01true").transaction);
   EXPECT_EQ(scan_properties("UNIQ_KEY\x01u").timer, TimerKind::kNone);
   const PropertyScan timed = scan_properties("TIMER_DELAY_MS\x01" "5\x02TIMER_DELAY_SEC\x01" "7\x02TIMER_DELIVER_MS\x01" "9\x02__STARTDELIVERTIME\x01" "11");
   EXPECT_EQ(timed.timer, TimerKind::kDelaySec);

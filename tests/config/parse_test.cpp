@@ -28,6 +28,9 @@ TEST(Parse, DefaultsOfEveryKey) {
   EXPECT_EQ(doc.broker().default_topic_queues, 8u);
   EXPECT_EQ(doc.broker().max_message_bytes, 4u << 20);
   EXPECT_EQ(doc.broker().delay_levels.count(), 18u);
+  EXPECT_EQ(doc.broker().transaction_timeout_ms, 6'000);
+  EXPECT_EQ(doc.broker().transaction_check_interval_ms, 30'000);
+  EXPECT_EQ(doc.broker().transaction_check_max, 15u);
   EXPECT_GE(doc.broker().shards, 1u);
   EXPECT_EQ(doc.broker().drain_timeout_ms, 10'000);
   EXPECT_EQ(doc.broker().log_level, "info");

@@ -9,11 +9,12 @@
 # KEY=VALUE lines, with the value as in TOML, go into every [[protocol]] section (tls_cert="/x/cert.pem", ...), with
 # KEY written broker:KEY only into the broker's. The broker takes BROKERPORT and BROKERPORT-2 (VIP). start returns when Gantry says it is ready; stop fails when Gantry
 # did not drain and exit with 0 on SIGTERM. Process ids are in DIR/*.pid, output in DIR/*.out. Starting again in the
-# same DIR goes on with its data. Environment: GANTRY_ACK (acknowledgement level, default durable).
+# same DIR goes on with its data. Environment: GANTRY_ACK (acknowledgement level, default durable), GANTRY_BROKER
+# (lines for the section [broker]).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/process.sh"
 
-usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 common() { # DATA_DIR
   cat <<TOML
@@ -21,6 +22,7 @@ common() { # DATA_DIR
 cluster = "DefaultCluster"
 name = "broker-a"
 data_dir = "$1"
+${GANTRY_BROKER:-}
 TOML
 }
 

@@ -22,12 +22,12 @@ TEST_F(ConnectionTest, Description) {
 TEST_F(ConnectionTest, UnknownCodesAreAnsweredExactly) {
   start();
   const gantry_conn c = open();
-  for (const std::int32_t code : {37, 38765, 9, 105, 103, 301, 302, 200050, -1}) {
+  for (const std::int32_t code : {999, 38765, 9, 105, 103, 301, 302, 200050, -1}) {
     const Reply r = ask(c, code, {});
     EXPECT_EQ(r.code, 3);
     EXPECT_EQ(r.remark, " request type " + std::to_string(code) + " not supported");
   }
-  ASSERT_EQ(feed(c, request(37, 1, {}, "", 2)), GANTRY_OK);
+  ASSERT_EQ(feed(c, request(999, 1, {}, "", 2)), GANTRY_OK);
   EXPECT_TRUE(replies(c).empty());
   EXPECT_EQ(host_.metric("remoting_unsupported_requests_total"), 10u);
 }

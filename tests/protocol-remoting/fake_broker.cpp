@@ -111,6 +111,10 @@ void FakeBroker::complete_recall(std::size_t i, std::int32_t status) {
   push(recalled.at(i).cq, gantry_cqe{recalled.at(i).req.user_data, 0, 0, status, status == GANTRY_OK ? GANTRY_SUBJECT_NONE : GANTRY_SUBJECT_BODY});
 }
 
+void FakeBroker::complete_end(std::size_t i, std::int32_t status, std::uint32_t subject) {
+  push(ended.at(i).cq, gantry_cqe{ended.at(i).req.user_data, 0, 0, status, subject});
+}
+
 void FakeBroker::complete_query(std::size_t i, const std::vector<std::string> &records) {
   push(queries.at(i).cq, gantry_cqe{queries.at(i).req.user_data, 0, make_result(GANTRY_FETCH_FOUND, records, 0, 0, 0, false), GANTRY_OK, 0});
 }

@@ -71,6 +71,12 @@ class FakeBroker {
     gantry_cq cq;
   };
 
+  struct Ended {
+    gantry_end_transaction req;
+    std::string group;
+    gantry_cq cq;
+  };
+
   // ---- what the test sets
   std::map<std::string, Topic> topics;
   std::map<std::string, std::map<std::uint32_t, gantry_queue_stat>> stats;
@@ -94,6 +100,7 @@ class FakeBroker {
   std::vector<Fetched> fetched;
   std::vector<GivenBack> given_back;
   std::vector<Recalled> recalled;
+  std::vector<Ended> ended;
   std::uint32_t produce_calls = 0, fetch_calls = 0, topic_finds = 0;
   std::vector<Heartbeat> heartbeats;
   std::vector<Commit> commits;
@@ -119,6 +126,7 @@ class FakeBroker {
   void complete(const Asked &asked, std::int32_t status, std::int64_t result);
   void complete(const GivenBack &given, std::int32_t status, std::uint32_t subject);
   void complete_recall(std::size_t i, std::int32_t status);
+  void complete_end(std::size_t i, std::int32_t status, std::uint32_t subject = 0);
   void complete_query(std::size_t i, const std::vector<std::string> &records);
   void complete_view(const Asked &asked, const std::string &record);
   [[nodiscard]] int results_alive() const { return results_alive_; }

@@ -121,6 +121,10 @@ struct FakeBrokerTables {
     fake().recalled.push_back({*req, std::string(text(req->topic)), std::string(text(req->uniq_key)), cq});
     return GANTRY_OK;
   }
+  static std::int32_t end_transaction(const gantry_host *, const gantry_end_transaction *req, gantry_cq cq) noexcept {
+    fake().ended.push_back({*req, std::string(text(req->group)), cq});
+    return GANTRY_OK;
+  }
   static std::int32_t queue_lock(const gantry_host *, gantry_str group, gantry_str client_id, gantry_lock_item *items, std::uint32_t n) noexcept {
     for (std::uint32_t i = 0; i < n; ++i) {
       const auto [it, made] = fake().locks.try_emplace(key(text(group), text(items[i].topic), items[i].queue_no), text(client_id));
@@ -206,7 +210,7 @@ const gantry_broker_v1 *FakeBroker::broker_table() {
   static constexpr gantry_broker_v1 kTable = {
       T::info,  T::set_store_host, T::topic_find,   T::topic_ensure, T::topic_upsert, T::topic_list, T::topics_version, T::group_find, T::group_name,
       T::produce, T::fetch,        T::offset_commit, T::offset_query, T::queue_stat,  T::seek_time,  T::message_at,     T::queue_lock, T::queue_unlock,
-      T::offset_list, T::message_query, T::send_back, T::recall};
+      T::offset_list, T::message_query, T::send_back, T::recall, T::end_transaction};
   return &kTable;
 }
 

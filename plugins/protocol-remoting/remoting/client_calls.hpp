@@ -61,6 +61,7 @@ class ClientCalls {
   void answered(const Connection &conn, const Header &header, std::string_view body);
   void conn_closed(const Connection &conn);
   [[nodiscard]] std::int32_t next_opaque();
+  [[nodiscard]] std::uint32_t shard() const { return shard_; }
 
  private:
   struct Call;                              // owned by the shard that asks

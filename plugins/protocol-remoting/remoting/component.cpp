@@ -142,6 +142,8 @@ void on_events(void *self, std::uint32_t shard, const gantry_event *events, std:
   for (std::uint32_t i = 0; i < n; ++i) {
     if (events[i].kind == GANTRY_EVENT_CONSUMERS_CHANGED) {
       in.shards[shard]->notify_consumers_changed(events[i].conn, view(in.services.broker->group_name(in.services.host, events[i].subject)));
+    } else if (events[i].kind == GANTRY_EVENT_CHECK_TRANSACTION) {
+      in.shards[shard]->check_transaction(events[i]);
     } else if (events[i].kind == GANTRY_EVENT_TOPICS_CHANGED) {
       in.topics_generation.fetch_add(1, std::memory_order_acq_rel);
       in.registrar->topics_changed();

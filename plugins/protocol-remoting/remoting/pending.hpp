@@ -13,7 +13,9 @@
 
 namespace gantry::remoting {
 
-enum class PendingKind : std::uint8_t { kFree, kSend, kTimedSend, kRecall, kBatch, kPull, kSeek, kView, kCommit, kSendBack, kDirect, kQuery, kResetSeek, kResetCommit, kPop, kNotify, kAck, kChangeInvisible };
+enum class PendingKind : std::uint8_t {
+  kFree, kSend, kTimedSend, kRecall, kEnd, kCheck, kBatch, kPull, kSeek, kView, kCommit, kSendBack, kDirect, kQuery, kResetSeek, kResetCommit, kPop, kNotify, kAck, kChangeInvisible
+};
 
 // Progress of one SEND_BATCH_MESSAGE.
 struct BatchProgress {
@@ -38,7 +40,7 @@ struct Pending {
   bool upper = false;        // seek: UPPER boundary
   std::uint32_t next_free = kNoSlot;
   Connection *connection = nullptr;
-  std::int64_t offset = 0;   // pull: queue offset asked for; seek: begin of the queue; view: log position
+  std::int64_t offset = 0;   // pull: queue offset asked for; seek: begin of the queue; view, check: log position; end: queue offset
   std::unique_ptr<BatchProgress> batch;
 };
 

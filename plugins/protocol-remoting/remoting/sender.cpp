@@ -30,8 +30,14 @@ Step Sender::take(const Request &request, std::uint32_t &again_at) {
     return refuse(request, verdict, again_at);
   }
   const PropertyFacts facts = scan_properties(send.properties);
-  if (facts.transaction || (send.sys_flag & kSysFlagTransaction) != 0) {
-    verdict = {kNoPermission, "transactional messages are not supported by this broker yet; the message was not stored"};
+  // A message that an old client gives back to its retry topic carries its mark still.
+  const bool given_back = send.reconsume_times > 0 && facts.delayed;
+  if (facts.transaction && !given_back && (send.batch || facts.delayed || facts.timer)) {
+    verdict = {kMessageIllegal, "a transactional message can neither be delayed nor be in a batch; no message was stored"};
+    return refuse(request, verdict, again_at);
+  }
+  if (!facts.transaction && (send.sys_flag & kSysFlagTransaction) != 0) {
+    verdict = {kMessageIllegal, "sysFlag says that the message is transactional, but its property TRAN_MSG does not; it was not stored"};
     return refuse(request, verdict, again_at);
   }
   const CachedTopic *topic = admit(request, send, verdict);

@@ -25,7 +25,7 @@ std::uint64_t *cell(const Services &s, const char *name, const char *help, std::
 }  // namespace
 
 Shard::Shard(const Services &services, const Settings &settings, const std::atomic<std::uint64_t> &topics_generation, std::uint32_t index)
-    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), recalls_(ctx_), sender_(ctx_, scratch_, recalls_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_), pops_(ctx_) {}
+    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), recalls_(ctx_), sender_(ctx_, scratch_, recalls_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_), transactions_(ctx_, calls_), pops_(ctx_) {}
 
 std::int32_t Shard::start() {
   const Services &s = ctx_.services;
@@ -156,6 +156,7 @@ Step Shard::handle_others(const Request &request, std::uint32_t &again_at) {
     case kGetMinOffset: get_min_offset(ctx_, request); break;
     case kGetEarliestMsgStoretime: get_earliest_store_time(ctx_, request); break;
     case kConsumerSendMsgBack: send_message_back(ctx_, request); break;
+    case kEndTransaction: transactions_.end(request); break;
     case kViewMessageById: puller_.view_message(request); break;
     case kUpdateAndCreateTopic: update_and_create_topic(ctx_, request); break;
     default:
@@ -199,6 +200,8 @@ void Shard::complete(const gantry_cqe &cqe) {
     case PendingKind::kSendBack: return complete_send_back(ctx_, cqe);
     case PendingKind::kDirect: return relays_.complete_direct(cqe);
     case PendingKind::kRecall: return recalls_.complete(cqe);
+    case PendingKind::kEnd: return transactions_.complete_end(cqe);
+    case PendingKind::kCheck: return transactions_.complete_check(cqe);
     case PendingKind::kQuery: return complete_query(ctx_, cqe);
     case PendingKind::kResetSeek: return resets_.complete_seek(cqe);
     case PendingKind::kResetCommit: return resets_.complete_commit(cqe);

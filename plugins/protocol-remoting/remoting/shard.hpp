@@ -12,6 +12,7 @@
 #include "remoting/request.hpp"
 #include "remoting/reset_requests.hpp"
 #include "remoting/sender.hpp"
+#include "remoting/transaction_requests.hpp"
 
 #include <gantry/draft/protocol.h>
 
@@ -37,6 +38,7 @@ class Shard {
   // As gantry_protocol_v1.on_bytes.
   [[nodiscard]] std::int32_t on_bytes(Connection &conn, const std::uint8_t *data, std::uint32_t n, std::uint32_t *consumed, std::uint32_t *need);
   void notify_consumers_changed(gantry_conn conn, std::string_view group);
+  void check_transaction(const gantry_event &event) { transactions_.check(event); }
   void flush_output() { ctx_.output.flush(); }
   [[nodiscard]] ClientCalls &calls() { return calls_; }
 
@@ -64,6 +66,7 @@ class Shard {
   ClientCalls calls_;
   RelayRequests relays_;
   ResetRequests resets_;
+  TransactionRequests transactions_;
   PopRequests pops_;
   Cells cells_{};
   std::vector<std::unique_ptr<Connection>> connections_;

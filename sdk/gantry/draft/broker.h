@@ -153,6 +153,17 @@ typedef struct gantry_recall {
   uint64_t reserved[3]; /* 0 */
 } gantry_recall;
 
+#define GANTRY_END_COMMIT 8u    /* numbers as in RocketMQ's sysFlag */
+#define GANTRY_END_ROLLBACK 12u
+typedef struct gantry_end_transaction {
+  uint64_t user_data;
+  gantry_str group;    /* producer group, as the half message's PGROUP says; borrowed until end_transaction returns */
+  int64_t queue_off;   /* queue offset and log position that its produce completed with */
+  int64_t phys_pos;
+  uint32_t end, flags; /* GANTRY_END_*; 0 */
+  uint64_t reserved[3]; /* 0 */
+} gantry_end_transaction;
+
 #define GANTRY_OFFSET_EXACT 1u /* offset_query: NOT_FOUND unless committed; otherwise RocketMQ's rule for new groups applies */
 
 typedef struct gantry_broker_v1 {
@@ -224,6 +235,12 @@ typedef struct gantry_broker_v1 {
    * NOT_FOUND: no such message waits or waited there; STALE: it is delivered, or about to be; AGAIN: the broker is starting or busy; what the store refuses.
    * [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
   int32_t (*recall)(const gantry_host *host, const gantry_recall *req, gantry_cq cq) GANTRY_NOEXCEPT;
+  /* Commits or rolls back a transaction. A message with the property TRAN_MSG=true is stored by produce where nobody reads it; committed it is stored once more
+   * in the topic and queue that it was sent to. Inline: OK, INVALID, CLOSED. Completion: OK: result = 0, or 1 when it was ended before, one way or the other
+   * (nothing is delivered a second time). Failures: flags = subject: NOT_FOUND (BODY: no half message there; TOPIC: it is for a topic or queue that is
+   * gone), INVALID (GROUP: of another group; QUEUE: another queue offset), AGAIN: the broker is busy with this one, or starting; what the store refuses.
+   * Whom nobody ends is asked about: GANTRY_EVENT_CHECK_TRANSACTION. [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
+  int32_t (*end_transaction)(const gantry_host *host, const gantry_end_transaction *req, gantry_cq cq) GANTRY_NOEXCEPT;
 } gantry_broker_v1;
 
 /* ---- sessions ----------------------------------------------------------------------------------------------------------------- */
@@ -286,6 +303,7 @@ typedef struct gantry_session_v1 {
 GANTRY_STATIC_ASSERT(sizeof(gantry_produce) == 192, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_send_back) == 64, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_recall) == 72, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_end_transaction) == 72, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_fetch) == 128, "layout");
 GANTRY_STATIC_ASSERT(sizeof(gantry_fetch_result) == 56, "layout");
 

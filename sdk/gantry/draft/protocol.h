@@ -14,6 +14,9 @@ GANTRY_EXTERN_C_BEGIN
 
 #define GANTRY_EVENT_CONSUMERS_CHANGED 1u /* conn: a member to tell; subject: the group */
 #define GANTRY_EVENT_TOPICS_CHANGED 2u    /* a topic was made, changed or deleted; sent to every instance on shard 0, coalesced */
+/* conn: a producer to ask what became of its transaction; a, b: queue offset and log position of the half message; object: how often it was asked about,
+ * this time included. Answered by end_transaction, or not at all. */
+#define GANTRY_EVENT_CHECK_TRANSACTION 3u
 typedef struct gantry_event {
   uint32_t kind, flags;
   gantry_conn conn;

@@ -8,6 +8,8 @@ TARGET_DIRS=()
 # trace, filters, timers, recall. RocketMQ ignores keys that its version does not have.
 ROCKETMQ_FEATURES=(enablePropertyFilter=true traceTopicEnable=true transactionCheckInterval=1000 transactionTimeOut=2000
   transactionOpBatchInterval=200 timerWheelEnable=true recallMessageEnable=true)
+export GANTRY_BROKER='transaction_check_interval = "1s"
+transaction_timeout = "2s"'
 
 # list_cases FILE: its lines as one regular expression.
 list_cases() { sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$1" | paste -sd'|'; }

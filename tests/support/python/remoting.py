@@ -59,17 +59,21 @@ class Connection:
                 raise Closed("end of stream")
             self.buffer += got
 
+    def receive_any(self):
+        """The next reply or request of the broker: (header, body)."""
+        self._fill(4)
+        length = struct.unpack(">I", self.buffer[:4])[0]
+        self._fill(4 + length)
+        frame, self.buffer = self.buffer[4:4 + length], self.buffer[4 + length:]
+        header_bytes = struct.unpack(">I", frame[:4])[0] & 0xFFFFFF
+        return json.loads(frame[4:4 + header_bytes]), frame[4 + header_bytes:]
+
     def receive(self):
         """The next reply: (opaque, code, fields, remark, body). Requests of the broker are skipped."""
         while True:
-            self._fill(4)
-            length = struct.unpack(">I", self.buffer[:4])[0]
-            self._fill(4 + length)
-            frame, self.buffer = self.buffer[4:4 + length], self.buffer[4 + length:]
-            header_bytes = struct.unpack(">I", frame[:4])[0] & 0xFFFFFF
-            header = json.loads(frame[4:4 + header_bytes])
+            header, body = self.receive_any()
             if header["flag"] & 1:
-                return header["opaque"], header["code"], header.get("extFields") or {}, header.get("remark"), frame[4 + header_bytes:]
+                return header["opaque"], header["code"], header.get("extFields") or {}, header.get("remark"), body
 
     def call(self, code, fields, body=b""):
         opaque = self.send(code, fields, body)

@@ -10,6 +10,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
+import org.apache.rocketmq.client.hook.SendMessageContext;
+import org.apache.rocketmq.client.hook.SendMessageHook;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.SendResult;
@@ -239,8 +241,24 @@ final class TransactionCases {
         decider.plan("once", LocalTransactionState.COMMIT_MESSAGE);
         decider.plan("undecided", LocalTransactionState.UNKNOW);
         TransactionMQProducer producer = producer(env, decider);
-        SendResult once = send(producer, Env.message(env.topic(), "", "once"));
-        SendResult undecided = send(producer, Env.message(env.topic(), "", "undecided"));
+        // What a transactional send returns does not say where the half message lies.
+        Map<String, SendResult> halves = new ConcurrentHashMap<>();
+        producer.getDefaultMQProducerImpl().registerSendMessageHook(new SendMessageHook() {
+            @Override
+            public String hookName() {
+                return "halves";
+            }
+
+            @Override
+            public void sendMessageBefore(SendMessageContext context) { }
+
+            @Override
+            public void sendMessageAfter(SendMessageContext context) {
+                halves.put(context.getSendResult().getMsgId(), context.getSendResult());
+            }
+        });
+        SendResult once = halves.get(send(producer, Env.message(env.topic(), "", "once")).getMsgId());
+        SendResult undecided = halves.get(send(producer, Env.message(env.topic(), "", "undecided")).getMsgId());
         MQClientAPIImpl api = producer.getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl();
         String broker = Env.brokerAddress(once.getMessageQueue());
         for (int i = 0; i < 3; i++) {
