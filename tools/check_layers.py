@@ -28,7 +28,8 @@ ALLOWED = {
 OWNERS = {
     r"boost/dll": ["kernel/plugin"],
     r"boost/(asio|beast)": ["kernel/io"],
-    r"openssl/": ["kernel/io"],
+    r"openssl/evp\.h": ["kernel/io", "plugins/allocator-standard"],  # digests
+    r"openssl/(?!evp\.h)": ["kernel/io"],
     r"toml\+\+/": ["kernel/config"],
     r"spdlog/": ["kernel/observe"],
     r"CLI/": ["kernel/cli", "kernel/main.cpp"],
