@@ -88,27 +88,12 @@ def worker(gantry, ledger, name, rng):
         pass
 
 
-def read_all(gantry, topic, queues):
-    """(body, store time in ms) of everything in the topic."""
-    conn = remoting.Connection(gantry.port)
-    out = []
-    for queue in range(queues):
-        offset = 0
-        while True:
-            code, fields, _, body = conn.call(remoting.PULL, remoting.pull_fields(GROUP, topic, queue, offset, count=1000))
-            if code != 0:
-                break
-            out += [(record.body.decode(), record.store_ms) for record in remoting.records(body)]
-            offset = int(fields["nextBeginOffset"])
-    conn.close()
-    return out
-
-
 def check(gantry, ledger):
     """Waits until everything that was acknowledged has come, then for what should not come."""
     deadline = time.monotonic() + QUIET_S
     while True:
-        arrived, again = read_all(gantry, TOPIC, QUEUES), read_all(gantry, f"%RETRY%{GROUP}", 1)
+        arrived, again = ([(stored.body.decode(), stored.store_ms) for stored in remoting.read_all(gantry.port, GROUP, topic, queues)]
+                          for topic, queues in ((TOPIC, QUEUES), (f"%RETRY%{GROUP}", 1)))
         count, count_again = collections.Counter(b for b, _ in arrived), collections.Counter(b for b, _ in again)
         missing = [b for b in ledger.sent if count[b] == 0]
         missing_again = [b for b, n in ledger.back.items() if count_again[b] < n]

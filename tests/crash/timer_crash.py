@@ -129,21 +129,6 @@ def worker(gantry, ledger, name, rng):
         pass
 
 
-def read_all(gantry):
-    conn = remoting.Connection(gantry.port)
-    out = []
-    for queue in range(QUEUES):
-        offset = 0
-        while True:
-            code, fields, _, body = conn.call(remoting.PULL, remoting.pull_fields(GROUP, TOPIC, queue, offset, count=1000))
-            if code != 0:
-                break
-            out += [(record.body.decode(), record.store_ms) for record in remoting.records(body)]
-            offset = int(fields["nextBeginOffset"])
-    conn.close()
-    return out
-
-
 def check(gantry, ledger):
     """Waits until everything that was acknowledged has come and everything that was tried is due, then for what should not come."""
     deadline = time.monotonic() + QUIET_S
@@ -151,7 +136,7 @@ def check(gantry, ledger):
     wanted = [b for b in ledger.sent if b not in ledger.recall_tried]
     while True:
         all_due = time.time() > last_due_s + 0.5
-        arrived = read_all(gantry)
+        arrived = [(stored.body.decode(), stored.store_ms) for stored in remoting.read_all(gantry.port, GROUP, TOPIC, QUEUES)]
         count = collections.Counter(b for b, _ in arrived)
         missing = [b for b in wanted if count[b] == 0]
         if (not missing and all_due) or time.monotonic() > deadline:

@@ -57,7 +57,7 @@ class TransactionCrash(kill_rounds.Scenario):
         gantry.kill()
         last.join()
         gantry.start()
-        again = len(read_all(gantry))
+        again = len(remoting.read_all(gantry.port, READERS, TOPIC, QUEUES))
         if again != self.arrived:
             self.faults.append(f"{self.arrived} messages before the last kill, {again} after it")
         if not self.faults and not (self.ended and self.asked and self.arrived):
@@ -156,21 +156,6 @@ def producer(gantry, ledger):
         pass
 
 
-def read_all(gantry):
-    conn = remoting.Connection(gantry.port)
-    out = []
-    for queue in range(QUEUES):
-        offset = 0
-        while True:
-            code, fields, _, body = conn.call(remoting.PULL, remoting.pull_fields(READERS, TOPIC, queue, offset, count=1000))
-            if code != 0:
-                break
-            out += [record.body.decode() for record in remoting.records(body)]
-            offset = int(fields["nextBeginOffset"])
-    conn.close()
-    return out
-
-
 def check(gantry, ledger):
     """Waits until everything that was acknowledged and shall come has come, then for what should not come."""
     deadline = time.monotonic() + QUIET_S
@@ -179,7 +164,7 @@ def check(gantry, ledger):
     while True:
         with ledger.lock:
             asked = ledger.asked
-        arrived = read_all(gantry)
+        arrived = [stored.body.decode() for stored in remoting.read_all(gantry.port, READERS, TOPIC, QUEUES)]
         count = collections.Counter(arrived)
         missing = [body for body in wanted if count[body] == 0]
         # Nothing more for some rounds of checks.

@@ -123,6 +123,22 @@ def records(body):
         at += total
 
 
+def read_all(port, group, topic, queues):
+    """Everything in the topic, queue by queue, as Stored."""
+    conn = Connection(port)
+    out = []
+    for queue in range(queues):
+        offset = 0
+        while True:
+            code, fields, _, body = conn.call(PULL, pull_fields(group, topic, queue, offset, count=1000))
+            if code != 0:
+                break
+            out += records(body)
+            offset = int(fields["nextBeginOffset"])
+    conn.close()
+    return out
+
+
 def messages(body):
     """(queue offset, body) of each stored message of a pull reply."""
     return ((record.queue_offset, record.body) for record in records(body))
