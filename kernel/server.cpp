@@ -144,15 +144,20 @@ Result<void> Server::make_store_and_broker() {
   broker_ = std::make_unique<broker::Broker>(broker_options(document_), &broker_host_.abi, port, static_cast<broker::EventSink &>(*this));
   broker::Broker::add_services(tables_);
   GANTRY_TRY(broker_->open(document_.broker().data_dir));
+  // Retention begins with the store: it waits until those below have said what they need.
+  broker::RetentionHold &hold = broker_->retention_hold();
+  const std::size_t starting = hold.add();
   GANTRY_TRY(store_->start());
   broker_->start(io_->shard_count());
-  delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay(), broker_->retention_hold());
+  delayed_ = std::make_unique<semantics::DelayedDelivery>(broker_->core(), broker_->relay(), hold);
   delayed_->start();
-  timers_ = std::make_unique<semantics::Timers>(broker_->core(), broker_->relay(), broker_->retention_hold());
+  timers_ = std::make_unique<semantics::Timers>(broker_->core(), broker_->relay(), hold);
   GANTRY_TRY(timers_->start());
-  transactions_ = std::make_unique<semantics::Transactions>(broker_->core(), broker_->relay(), broker_->retention_hold());
+  transactions_ = std::make_unique<semantics::Transactions>(broker_->core(), broker_->relay(), hold);
   GANTRY_TRY(transactions_->start());
-  return make_pop();
+  GANTRY_TRY(make_pop());
+  hold.set(starting, INT64_MAX);
+  return {};
 }
 
 Result<void> Server::make_pop() {
