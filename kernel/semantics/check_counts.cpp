@@ -1,11 +1,11 @@
 #include "kernel/semantics/check_counts.hpp"
 
+#include "kernel/semantics/chunk_rows.hpp"
+
 #include <gantry++/bytes.hpp>
 #include <gantry++/str.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdio>
 
 namespace gantry::semantics {
 
@@ -21,15 +21,14 @@ constexpr std::uint32_t kCountMax = 65'535;
 Result<void> CheckCounts::restore(broker::Core &core) {
   for (auto it = core.restored_rows.lower_bound(key_); it != core.restored_rows.end() && it->first.starts_with(key_); it = core.restored_rows.erase(it)) {
     std::int64_t chunk = -1;
-    const char *const name_end = it->first.data() + it->first.size();
-    const auto [end, error] = std::from_chars(it->first.data() + key_.size(), name_end, chunk, 16);
+    const bool named = parse_chunk_key(it->first, key_.size(), &chunk);
     ByteReader in(it->second);
     const std::uint8_t version = in.u8();
     while (!in.at_end() && !in.failed()) {
       const std::uint16_t at = in.u16();
       counts_[chunk * kChunk + at].asked = in.u16();
     }
-    if (error != std::errc() || end != name_end || chunk < 0 || version != kVersion || in.failed())
+    if (!named || chunk < 0 || version != kVersion || in.failed())
       return Error{GANTRY_E_CORRUPT, "row '" + it->first + "' of the store is damaged or of a later version"};
   }
   return {};
@@ -54,11 +53,9 @@ void CheckCounts::save(broker::Core &core) {
     std::vector<gantry_meta_op> ops;
     for (const std::int64_t chunk : changed_) {
       if (chunks.size() == kRowsPerWrite) break;
-      char hex[20];
-      std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(chunk));
       bool empty = false;
       chunks.push_back(chunk);
-      keys.push_back(key_ + hex);
+      keys.push_back(chunk_key(key_, chunk));
       rows.push_back(row_of(chunk, &empty));
       ops.push_back({empty ? GANTRY_META_DELETE : GANTRY_META_PUT, 0, {}, {}});
     }

@@ -2,12 +2,11 @@
 
 #include "kernel/base/crc32.hpp"
 #include "kernel/broker/meta_rows.hpp"
+#include "kernel/semantics/chunk_rows.hpp"
 
 #include <gantry++/str.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdio>
 
 namespace gantry::semantics {
 
@@ -46,8 +45,7 @@ Result<void> HeldQueue::start() {
   const std::string prefix = key + "/";
   for (auto it = core_.restored_rows.lower_bound(prefix); it != core_.restored_rows.end() && it->first.starts_with(prefix); it = core_.restored_rows.erase(it)) {
     std::int64_t chunk = -1;
-    const auto [end, error] = std::from_chars(it->first.data() + prefix.size(), it->first.data() + it->first.size(), chunk, 16);
-    if (error != std::errc() || end != it->first.data() + it->first.size() || !set_.restore_chunk(chunk, it->second)) return damaged(it->first);
+    if (!parse_chunk_key(it->first, prefix.size(), &chunk) || !set_.restore_chunk(chunk, it->second)) return damaged(it->first);
   }
   readers_[kHeld].next = set_.end();
   holder_ = hold_.add();
@@ -237,11 +235,7 @@ void HeldQueue::save() {
   const std::vector<PendingSet::ChunkRow> rows = set_.take_rows(kRowsPerPoll);
   if (rows.empty()) return write_head();
   std::vector<std::string> keys;
-  for (const PendingSet::ChunkRow &row : rows) {
-    char hex[20];
-    std::snprintf(hex, sizeof hex, "/%016llx", static_cast<unsigned long long>(row.chunk));
-    keys.push_back(row_key() + hex);
-  }
+  for (const PendingSet::ChunkRow &row : rows) keys.push_back(chunk_key(row_key() + "/", row.chunk));
   std::vector<gantry_meta_op> ops;
   for (std::size_t i = 0; i < rows.size(); ++i) ops.push_back({GANTRY_META_PUT, 0, str(keys[i]), str(rows[i].bitmap)});
   const std::int32_t status = core_.store.table->meta_write(core_.store.self, ops.data(), static_cast<std::uint32_t>(ops.size()), GANTRY_DURABILITY_DEFAULT, 0, 0);
@@ -258,11 +252,7 @@ void HeldQueue::write_head() {
   const std::string key = row_key();
   removing_ = set_.take_removed_rows();
   std::vector<std::string> keys;
-  for (const std::int64_t chunk : removing_) {
-    char hex[20];
-    std::snprintf(hex, sizeof hex, "/%016llx", static_cast<unsigned long long>(chunk));
-    keys.push_back(key + hex);
-  }
+  for (const std::int64_t chunk : removing_) keys.push_back(chunk_key(key + "/", chunk));
   std::vector<gantry_meta_op> ops{{GANTRY_META_PUT, 0, str(key), str(head)}};
   for (const std::string &row : keys) ops.push_back({GANTRY_META_DELETE, 0, str(row), {}});
   const std::int32_t status = core_.store.table->meta_write(core_.store.self, ops.data(), static_cast<std::uint32_t>(ops.size()), GANTRY_DURABILITY_DEFAULT, kSaved, store_cq_);
