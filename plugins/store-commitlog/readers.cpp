@@ -213,8 +213,9 @@ bool Readers::resolve(ColdRead &read) {
   for (const RunPart &part : read.runs) {
     const std::shared_ptr<RunFile> run = usable(part);
     if (run == nullptr) return false;
-    open_window(read, {part.segment, run});
-    if (!resolve_part(read, {part.segment, run}, &scanned, &bytes)) break;
+    const RunPart found{part.segment, run};
+    open_window(read, found);
+    if (!resolve_part(read, found, &scanned, &bytes)) break;
   }
   read.result.next_off = read.offset;
   if (read.offset == read.result.max_off && read.result.stop == GANTRY_STOP_LIMIT) read.result.stop = GANTRY_STOP_END;
