@@ -100,6 +100,8 @@ void Background::flusher_main() {
 
 // Everything written so far becomes durable. A failed flush is final: the kernel may have dropped the pages it could not write.
 void Background::flush() {
+  // One at a time: the kernel tells one caller of a failure, and another one's success would count for the same bytes.
+  const std::lock_guard one_at_a_time(flush_mutex_);
   std::vector<SegmentRef> dirty;
   LogPos target;
   {

@@ -46,6 +46,7 @@ class Background {
   std::atomic<bool> stop_{false};
 
   std::mutex wake_mutex_;  // leaf
+  std::mutex flush_mutex_;  // a flush is under way; comes before Core::mutex
   std::condition_variable flusher_wake_, background_wake_;
   bool flush_now_ = false, look_now_ = false;
 

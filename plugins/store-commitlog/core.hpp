@@ -1,7 +1,7 @@
 // What the parts of one store share, and the order of its locks.
 //
 // Locks: `mutex` guards everything in here that says so. Held for copying records in and for index lookups, never across I/O or a call
-// that may block. rows_mutex comes before it. All others are leaves: none is held while taking another one.
+// that may block. rows_mutex comes before it, and so does the one by which Background flushes. All others are leaves: none is held while taking another one.
 #pragma once
 
 #include "arena.hpp"
