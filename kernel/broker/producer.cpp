@@ -4,9 +4,9 @@
 #include "kernel/broker/broker.hpp"
 #include "kernel/broker/fetcher.hpp"
 #include "kernel/broker/java_hash.hpp"
-#include "kernel/broker/key_hash.hpp"
 #include "kernel/broker/names.hpp"
 #include "kernel/broker/properties.hpp"
+#include "kernel/broker/record_append.hpp"
 
 #include <gantry++/str.hpp>
 
@@ -17,8 +17,7 @@ namespace {
 // REAL_TOPIC, REAL_QID and TIMER_OUT_MS with their separators.
 constexpr std::size_t kHeldPropsBytes = kMaxTopicBytes + 80;
 
-// Per record in the scratch: fixed header with two IPv6 hosts, topicLength, topic, propertiesLength and the CLUSTER property.
-constexpr std::size_t kScratchPerRecord = kFixedBytesIpv4 + 2 * kIpv6ExtraBytes + 1 + kMaxTopicBytes + 2 + 300 + kHeldPropsBytes;
+constexpr std::size_t kScratchPerRecord = kLayoutBytes + kHeldPropsBytes;
 
 HostAddress born_host(const gantry_produce &req) {
   HostAddress host;
@@ -141,50 +140,28 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
     admitted.queue = &place.topic->queues[place.queue_no];
     if (place.timed) admitted.queue_no |= GANTRY_PRODUCED_TIMED;
   }
-  const std::string &tail = place.topic->tail_prefix;
-  const std::size_t name_bytes = place.topic->name.size();
-  const std::size_t cluster_bytes = tail.size() - 1 - name_bytes - 2;
-  const std::size_t props_bytes = cluster_bytes + place.props.size() + props.before_wait.size() + props.after_wait.size();
-  if (props_bytes > kMaxPropertiesBytes) return refuse(GANTRY_E_LIMIT, GANTRY_SUBJECT_PROPERTIES);
-
-  RecordHeader header{};
-  header.born = born_host(req);
-  header.store = core_.store_host;
-  header.total_bytes = static_cast<std::uint32_t>(fixed_bytes(header.born, header.store) + req.body.n + 1 + name_bytes + 2 + props_bytes);
-  header.body_crc = crc32_ieee(req.body.p, req.body.n) & 0x7FFFFFFFu;
-  header.queue_no = place.queue_no;
-  header.flag = req.msg_flag;
-  header.sys_flags = req.sys_flags & ~kSysFlagTransactionMask;
-  header.reconsume_times = req.reconsume_times;
-  header.body_bytes = req.body.n;
-  header.born_ms = req.born_ms;
-  header.store_ms = now_ms;
-  GANTRY_ASSERT(scratch + kScratchPerRecord <= shard.scratch.data() + shard.scratch.size());
-  const EncodedHeader encoded = encode_header(header, scratch);
-  built.spans[0] = gantry_span{scratch, encoded.bytes, GANTRY_SPAN_WRITABLE, nullptr};
-  scratch += encoded.bytes;
-  std::memcpy(scratch, tail.data(), tail.size());
-  store_be16(scratch + 1 + name_bytes, static_cast<std::uint16_t>(props_bytes));
-  built.spans[1] = span(req.body.p, req.body.n);
-  std::memcpy(scratch + tail.size(), place.props.data(), place.props.size());
-  built.spans[2] = span(scratch, tail.size() + place.props.size());
-  built.spans[3] = span(props.before_wait);
-  built.spans[4] = span(props.after_wait);
-  scratch += tail.size() + place.props.size();
-
   built.link = gantry_link{place.store_queue, place.tag};
-  append = gantry_append{};
-  append.spans = built.spans;
-  append.links = &built.link;
-  append.store_ms = now_ms;
-  append.n_spans = props.after_wait.empty() ? 4 : 5;
-  append.n_links = 1;
-  append.bytes = header.total_bytes;
-  append.fix_queue_off = kQueueOffsetAt;
-  append.fix_phys_off = kPhysicalOffsetAt;
-  append.fix_store_ms = encoded.store_ms_at;
-  append.durability = req.durability;
-  append.n_keys = add_key_hashes(place.topic->name, props.keys, props.uniq_key, shard.keys);
+  NewRecord record;
+  record.topic = place.topic;
+  record.header.born = born_host(req);
+  record.header.store = core_.store_host;
+  record.header.body_crc = crc32_ieee(req.body.p, req.body.n) & 0x7FFFFFFFu;
+  record.header.queue_no = place.queue_no;
+  record.header.flag = req.msg_flag;
+  record.header.sys_flags = req.sys_flags & ~kSysFlagTransactionMask;
+  record.header.reconsume_times = req.reconsume_times;
+  record.header.born_ms = req.born_ms;
+  record.header.store_ms = now_ms;
+  record.body = view(req.body);
+  record.copied_props = place.props;
+  record.props = props.before_wait;
+  record.more_props = props.after_wait;
+  record.keys = props.keys;
+  record.uniq_key = props.uniq_key;
+  record.links = &built.link;
+  record.durability = req.durability;
+  GANTRY_ASSERT(scratch + kScratchPerRecord <= shard.scratch.data() + shard.scratch.size());
+  if (const std::int32_t status = lay_out(record, scratch, shard.keys, &built.parts, &append); status != GANTRY_OK) refuse(status, GANTRY_SUBJECT_PROPERTIES);
 }
 
 // Consumers send to their %RETRY% topic themselves when they cannot give a message back, and orderly ones at their last attempt.

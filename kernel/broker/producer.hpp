@@ -3,6 +3,7 @@
 
 #include "kernel/broker/core.hpp"
 #include "kernel/broker/diverter.hpp"
+#include "kernel/broker/record_append.hpp"
 
 #include <vector>
 
@@ -51,7 +52,7 @@ class Producer {
     std::uint32_t subject = GANTRY_SUBJECT_NONE;
   };
   struct Built {  // spans and links of one record, alive during the append call
-    gantry_span spans[5];
+    RecordSpans parts;
     gantry_link link;
   };
   static constexpr std::uint32_t kNoSlot = 0xFFFFFFFFu;

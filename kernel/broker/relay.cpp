@@ -1,10 +1,10 @@
 #include "kernel/broker/relay.hpp"
 
 #include "kernel/broker/fetcher.hpp"
-#include "kernel/broker/key_hash.hpp"
 #include "kernel/broker/properties.hpp"
+#include "kernel/broker/record_append.hpp"
 
-#include <gantry++/str.hpp>
+#include <algorithm>
 
 namespace gantry::broker {
 
@@ -12,7 +12,7 @@ void Relay::start(std::uint32_t shard_count) {
   shards_.resize(shard_count);
   for (std::uint32_t i = 0; i < shard_count; ++i) {
     shards_[i].owner = this;
-    shards_[i].scratch.resize(kFixedBytesIpv4 + 2 * kIpv6ExtraBytes);
+    shards_[i].scratch.resize(kLayoutBytes);
     shards_[i].store_cq = core_.cq->create(core_.host, i, &Relay::on_completions, &shards_[i]);
   }
 }
@@ -34,56 +34,64 @@ std::int32_t Relay::store(const RelayItem &item) {
     if (store_queue == GANTRY_NO_QUEUE) return status;
   }
 
-  std::string tail = item.topic->tail_prefix;
-  const std::size_t name_bytes = item.topic->name.size();
-  const std::size_t props_bytes = tail.size() - 1 - name_bytes - 2 + item.props.size();
-  if (props_bytes > kMaxPropertiesBytes) return GANTRY_E_LIMIT;
-  store_be16(reinterpret_cast<std::uint8_t *>(tail.data()) + 1 + name_bytes, static_cast<std::uint16_t>(props_bytes));
-
-  RecordHeader header{};
-  header.born = m.born;
-  header.store = core_.store_host;
-  header.total_bytes = static_cast<std::uint32_t>(fixed_bytes(header.born, header.store) + m.body.size() + 1 + name_bytes + 2 + props_bytes);
-  header.body_crc = m.body_crc;
-  header.queue_no = item.queue_no;
-  header.flag = m.flag;
-  header.sys_flags = item.sys_flags;
-  header.reconsume_times = item.reconsume_times;
-  header.body_bytes = static_cast<std::uint32_t>(m.body.size());
-  header.born_ms = m.born_ms;
-  header.store_ms = item.store_ms;
-  header.prepared_pos = m.prepared_pos;
-  const EncodedHeader encoded = encode_header(header, shard.scratch.data());
-  const gantry_span spans[] = {{shard.scratch.data(), encoded.bytes, GANTRY_SPAN_WRITABLE, nullptr}, span(m.body), span(tail), span(item.props)};
+  const PropertyScan scan = scan_properties(item.props);
   const gantry_link links[] = {{store_queue, item.tag}, item.second};
+  NewRecord record;
+  record.topic = item.topic;
+  record.header.born = m.born;
+  record.header.store = core_.store_host;
+  record.header.body_crc = m.body_crc;
+  record.header.queue_no = item.queue_no;
+  record.header.flag = m.flag;
+  record.header.sys_flags = item.sys_flags;
+  record.header.reconsume_times = item.reconsume_times;
+  record.header.born_ms = m.born_ms;
+  record.header.store_ms = item.store_ms;
+  record.header.prepared_pos = m.prepared_pos;
+  record.body = m.body;
+  record.props = item.props;
+  record.keys = scan.keys;
+  record.uniq_key = scan.uniq_key;
+  record.links = links;
+  record.n_links = item.second.queue == GANTRY_NO_QUEUE ? 1 : 2;
+  record.durability = item.durability;
+  RecordSpans spans;
+  gantry_append append;
+  std::uint8_t *scratch = shard.scratch.data();
+  shard.keys.clear();
+  if (const std::int32_t status = lay_out(record, scratch, shard.keys, &spans, &append); status != GANTRY_OK) return status;
+  append.key_hashes = append.n_keys != 0 ? shard.keys.data() : nullptr;
 
   if (shard.free_head == kNoSlot) {
     shard.free_head = static_cast<std::uint32_t>(shard.pending.size());
     shard.pending.push_back(Pending{nullptr, nullptr, 0, nullptr, kNoSlot});
   }
   const std::uint32_t slot = shard.free_head;
-  gantry_append append{};
   append.user_data = slot;
-  append.spans = spans;
-  append.links = links;
-  append.store_ms = item.store_ms;
-  append.n_spans = 4;
-  append.n_links = item.second.queue == GANTRY_NO_QUEUE ? 1 : 2;
-  append.bytes = header.total_bytes;
-  append.fix_queue_off = kQueueOffsetAt;
-  append.fix_phys_off = kPhysicalOffsetAt;
-  append.fix_store_ms = encoded.store_ms_at;
-  append.durability = item.durability;
-  shard.keys.clear();
-  const PropertyScan scan = scan_properties(item.props);
-  append.n_keys = add_key_hashes(item.topic->name, scan.keys, scan.uniq_key, shard.keys);
-  append.key_hashes = append.n_keys != 0 ? shard.keys.data() : nullptr;
-  const std::int32_t accepted = core_.store.table->append(core_.store.self, index, &append, 1, shard.store_cq);
+  std::int32_t accepted = append_referring(shard, index, m, append);
+  if (accepted == GANTRY_E_STALE) accepted = core_.store.table->append(core_.store.self, index, &append, 1, shard.store_cq);
   if (accepted != 1) return accepted < 0 ? accepted : GANTRY_E_AGAIN;
   Pending &pending = shard.pending[slot];
   shard.free_head = pending.next_free;
   pending = Pending{item.done, item.arg, item.user_data, &item.topic->queues[item.queue_no], kNoSlot};
   return GANTRY_OK;
+}
+
+// The same record with the body left where it is stored already. STALE: the store would rather have the whole record.
+std::int32_t Relay::append_referring(Shard &shard, std::uint32_t index, const StoredMessage &message, const gantry_append &whole) {
+  if (message.body_at == 0 || message.body.size() < kMinReferredBytes || !refers_.load(std::memory_order_relaxed)) return GANTRY_E_STALE;
+  gantry_span spans[4];
+  std::copy_n(whole.spans, RecordSpans::kBody, spans);
+  std::copy(whole.spans + RecordSpans::kBody + 1, whole.spans + whole.n_spans, spans + RecordSpans::kBody);
+  gantry_append append = whole;
+  append.spans = spans;
+  append.n_spans = whole.n_spans - 1;
+  append.base_pos = message.phys_pos;
+  append.base_skip = message.body_at;
+  append.base_bytes = static_cast<std::uint32_t>(message.body.size());
+  const std::int32_t accepted = core_.store.table->append(core_.store.self, index, &append, 1, shard.store_cq);
+  if (accepted == GANTRY_E_UNSUPPORTED) refers_.store(false, std::memory_order_relaxed);
+  return accepted == GANTRY_E_UNSUPPORTED || accepted == GANTRY_E_NOT_FOUND ? GANTRY_E_STALE : accepted;
 }
 
 void Relay::on_completions(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept {

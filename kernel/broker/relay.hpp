@@ -1,9 +1,10 @@
 // Records stored anew: a message that was read from the store goes back to it changed, under one or two queues. Behind redelivery,
-// delayed delivery and dead letters.
+// delayed delivery and dead letters. Its body is not written again where the store can refer to the record that it was read from.
 #pragma once
 
 #include "kernel/broker/core.hpp"
 
+#include <atomic>
 #include <vector>
 
 namespace gantry::broker {
@@ -14,7 +15,7 @@ class Fetcher;
 using RelayDone = void (*)(void *arg, std::uint64_t user_data, const gantry_cqe &cqe);
 
 struct RelayItem {
-  const StoredMessage *message = nullptr;  // body, flag, born time and host; borrowed during the call
+  const StoredMessage *message = nullptr;  // body, flag, born time and host; borrowed during the call. body_at 0: it is not that of a stored record
   std::string_view props;                  // the new property string, without CLUSTER; borrowed during the call
   Topic *topic = nullptr;
   std::uint32_t queue_no = 0;
@@ -57,12 +58,16 @@ class Relay {
     std::vector<std::uint64_t> keys;
   };
   static constexpr std::uint32_t kNoSlot = 0xFFFFFFFFu;
+  // Of a body; below it the second place that each reader must go to costs more than the bytes (docs/design/0005-bodies-once.md).
+  static constexpr std::size_t kMinReferredBytes = 512;
 
+  [[nodiscard]] std::int32_t append_referring(Shard &shard, std::uint32_t index, const StoredMessage &message, const gantry_append &whole);
   static void on_completions(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
 
   Core &core_;
   Fetcher &fetcher_;
   std::vector<Shard> shards_;
+  std::atomic<bool> refers_{true};  // until the store says that it cannot
 };
 
 }  // namespace gantry::broker

@@ -1,5 +1,6 @@
 #include "background.hpp"
 
+#include "format_mark.hpp"
 #include "segment_files.hpp"
 
 #include <algorithm>
@@ -10,6 +11,7 @@ namespace gantry::commitlog {
 namespace {
 constexpr auto kLookEvery = std::chrono::milliseconds(1000);
 constexpr std::int64_t kRetryPrepareMs = 1000;
+constexpr std::int64_t kRetryRaiseMs = 5000;
 }  // namespace
 
 Background::Background(Core &core)
@@ -152,11 +154,29 @@ void Background::background_main() {
     free_cold_indexes();
     checkpoint_if_due();
     apply_retention();
+    raise_format();
     publish_metrics();
     std::unique_lock lock(wake_mutex_);
     background_wake_.wait_for(lock, kLookEvery, [this] { return stop_ || look_now_; });
     look_now_ = false;
   }
+}
+
+// Before the first reference: from here on only builds that know them open the log.
+void Background::raise_format() {
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (!core_.references_wanted || core_.references_allowed || core_.host.now_ms() < next_raise_ms_) return;
+  }
+  const Result<void> marked = put_format_mark(core_);
+  if (!marked) {
+    next_raise_ms_ = core_.host.now_ms() + kRetryRaiseMs;
+    core_.log(GANTRY_LOG_WARN, marked.error().text + "; bodies are stored again until it can be made");
+    return;
+  }
+  core_.log(GANTRY_LOG_INFO, "the log in " + core_.log_dir + " is of format " + std::to_string(kFormatWithReferences) + " from now on: older builds do not open it");
+  const std::lock_guard lock(core_.mutex);
+  core_.references_allowed = true;
 }
 
 void Background::prepare_segments() {

@@ -39,6 +39,8 @@ class Background {
   [[nodiscard]] bool take_snapshot(bool clean, CheckpointSnapshot *out);
   bool checkpoint(bool clean);  // false: not written
   void apply_retention();
+  void drop_unused();
+  void raise_format();
   void publish_metrics();
   [[nodiscard]] SegmentRef oldest_expired(bool *needs_checkpoint);
 
@@ -55,6 +57,7 @@ class Background {
   bool no_space_logged_ = false;
   std::int64_t next_seal_ms_ = 0, next_checkpoint_ms_ = 0;
   std::uint64_t last_checkpoint_bytes_ = 0;
+  std::int64_t next_raise_ms_ = 0;
   bool force_checkpoint_ = false;
   std::uint64_t *const flushes_cell_, *const bad_records_cell_, *const dropped_cell_, *const segments_cell_, *const disk_bytes_cell_, *const queues_cell_,
       *const rows_cell_;

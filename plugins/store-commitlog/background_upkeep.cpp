@@ -29,7 +29,9 @@ void Background::seal_segments() {
     }
     if (segment == nullptr) return;
     flush();  // a run must not outlive the records it lists
-    const Result<void> written = RunFile::write(core_, segment->base, segment->bytes, segment->first_store_ms, segment->last_store_ms, whole_view(*segment->index));
+    IndexView view = whole_view(*segment->index);
+    view.base_reach = base_reach_of(segment->end(), segment->oldest_base);  // nothing is added to a sealed segment
+    const Result<void> written = RunFile::write(core_, segment->base, segment->bytes, segment->first_store_ms, segment->last_store_ms, view);
     Result<std::shared_ptr<RunFile>> run = written ? RunFile::open(core_, segment->base, segment->bytes) : Result<std::shared_ptr<RunFile>>(written.error());
     if (!run) {
       next_seal_ms_ = core_.host.now_ms() + kRetryMs;
@@ -110,7 +112,7 @@ bool Background::take_snapshot(bool clean, CheckpointSnapshot *out) {
   head.generation = core_.checkpoint_generation + 1;
   head.pos = pos.v;
   head.epoch = core_.writer.epoch();
-  head.log_begin = core_.segments.live.front()->base.v;
+  head.log_begin = core_.segments.oldest_readable()->base.v;
   head.index_base = segment->base.v;
   head.index_segment_bytes = segment->bytes;
   head.first_store_ms = segment->first_store_ms;
@@ -127,6 +129,7 @@ bool Background::take_snapshot(bool clean, CheckpointSnapshot *out) {
     const QueueState *state = core_.queues.get(queue);
     return state != nullptr ? state->visible : QueueOff{-1};
   });
+  out->index.base_reach = base_reach_of(segment->end(), segment->oldest_base);
   return true;
 }
 
@@ -163,10 +166,13 @@ bool Background::checkpoint(bool clean) {
 
 // ---- retention
 
+// A segment expires: its records can no longer be read. It is dropped at once unless references lead to it, else when the last segment with such a one
+// expires. How old a base may be is bounded (references.cpp), and so is what that keeps.
+
 // Null: none. Only a segment that both checkpoints leave behind may go: either of them may be the one a recovery starts from.
 SegmentRef Background::oldest_expired(bool *needs_checkpoint) {
   const SegmentList &segments = core_.segments;
-  const SegmentRef &oldest = segments.live.front();
+  const SegmentRef &oldest = segments.oldest_readable();
   if (!oldest->sealed || oldest->run == nullptr || core_.stopping) return nullptr;
   if (oldest->end() > core_.held_from) return nullptr;
   std::int64_t total = 0;
@@ -180,6 +186,7 @@ SegmentRef Background::oldest_expired(bool *needs_checkpoint) {
 
 void Background::apply_retention() {
   while (!stop_) {
+    drop_unused();
     SegmentRef segment;
     bool needs_checkpoint = false;
     {
@@ -192,9 +199,20 @@ void Background::apply_retention() {
       return;
     }
     if (segment->index != nullptr) free_index(segment);
+    const std::lock_guard lock(core_.mutex);
+    if (segment->end() > core_.held_from) return;  // held since we looked
+    core_.segments.first_readable = segment->no + 1;
+  }
+}
+
+// From the old end, like all of the log: what has expired and is no base.
+void Background::drop_unused() {
+  for (;;) {
+    SegmentRef segment;
     {
       const std::lock_guard lock(core_.mutex);
-      if (segment->end() > core_.held_from) return;  // held since we looked
+      if (core_.segments.live.front()->no >= core_.segments.first_readable || core_.segments.oldest_is_base()) return;
+      segment = std::move(core_.segments.live.front());
       core_.segments.live.pop_front();
       segment->run.reset();
     }

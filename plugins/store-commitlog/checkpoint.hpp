@@ -21,7 +21,7 @@ struct CheckpointHead {
   std::uint64_t generation = 0;     // the greater one is newer
   std::int64_t pos = 0;             // all before it is in here or in runs
   std::uint64_t epoch = 0;          // of the log at pos
-  std::int64_t log_begin = 0;       // base of the oldest segment at that time
+  std::int64_t log_begin = 0;       // base of the oldest segment that could be read from at that time
   std::int64_t index_base = 0;      // segment that the index sections are about
   std::int64_t index_segment_bytes = 0, first_store_ms = 0, last_store_ms = 0;
   std::uint64_t queue_count = 0, row_count = 0, next_queue = 0;

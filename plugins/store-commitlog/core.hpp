@@ -51,6 +51,7 @@ struct Core {
   bool stopping = false;
   bool flush_waiters = false;  // somebody waits for the flusher
   LogPos checkpoint_pos, older_checkpoint_pos;  // of the newest checkpoint on disk and the one before it
+  bool references_wanted = false, references_allowed = false;  // somebody would store one; the folder is marked so that only builds that know them open it
   LogPos held_from{INT64_MAX};  // retention leaves alone what lies at or after it
   LogPos checkpoint_due;  // once the log is written up to here
   std::uint64_t checkpoint_generation = 0;

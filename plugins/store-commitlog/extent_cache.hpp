@@ -6,6 +6,7 @@
 #pragma once
 
 #include "files.hpp"
+#include "segment_index.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -55,6 +56,9 @@ class Extent {
   bool read_ahead = false;  // nobody had asked for it yet
   bool verified = false;    // every record that lies in here as a whole was compared with its checksum
   std::vector<LogPos> bad;  // those that did not match, ascending
+  // Rows of records that begin in here and may be bases or refer to one: those of some size, since a small body is better stored again.
+  static constexpr std::uint32_t kMinBaseBytes = 256;
+  std::vector<RecordRow> bases;
 
  private:
   const std::shared_ptr<ExtentBuffers> buffers_;

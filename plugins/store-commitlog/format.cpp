@@ -53,6 +53,29 @@ void put_blank_head(std::uint8_t *out, Kind kind, std::uint32_t bytes, std::uint
   std::memcpy(out, &head, sizeof head);
 }
 
+void put_reference(std::uint8_t *out, std::uint32_t stored, Reference reference) {
+  reference.size_be = __builtin_bswap32(stored);
+  reference.magic_be = __builtin_bswap32(kBlankMagic);
+  std::memcpy(out, &reference, sizeof reference);
+}
+
+void place_whole(const Reference &reference, std::span<const std::uint8_t> stored, const std::uint8_t *borrowed, std::uint8_t *to) {
+  const std::span<const std::uint8_t> own = stored.subspan(sizeof reference);
+  std::memcpy(to, own.data(), reference.cut);
+  std::memcpy(to + reference.cut, borrowed, reference.bytes);
+  std::memcpy(to + reference.cut + reference.bytes, own.data() + reference.cut, own.size() - reference.cut);
+}
+
+std::optional<Reference> parse_reference(const std::uint8_t *stored, std::uint32_t bytes, LogPos pos) {
+  if (bytes < sizeof(Reference) || load_be32(stored) != bytes || load_be32(stored + 4) != kBlankMagic) return std::nullopt;
+  const auto reference = load<Reference>(stored);
+  const std::uint32_t own = bytes - static_cast<std::uint32_t>(sizeof reference);
+  const bool fits = reference.kind == Kind::kReference && reference.cut <= own && reference.bytes > 0 && reference.base_stored <= kMaxRecordBytes &&
+                    std::uint64_t{reference.skip} + reference.bytes <= reference.base_stored && std::uint64_t{own} + reference.bytes <= kMaxRecordBytes;
+  if (!fits || reference.base_pos < 0 || reference.base_pos > pos.v - reference.base_stored) return std::nullopt;
+  return reference;
+}
+
 std::optional<Unit> parse_unit(std::span<const std::uint8_t> at, LogPos pos, std::uint64_t min_epoch) {
   if (at.size() < sizeof(Filler) || load_be32(at.data() + 4) != kBlankMagic) return std::nullopt;
   Unit unit;
@@ -111,6 +134,7 @@ bool parse_row(Cursor &at, const FrameHeader &header, std::uint32_t offset, Pars
   out->n_links = load<std::uint16_t>(fixed + 8);
   out->n_keys = fixed[10];
   const std::uint8_t flags = fixed[11];
+  out->refers = (flags & kRowRefers) != 0;
   out->store_ms = header.first_store_ms;
   if ((flags & kRowStoreMs) != 0) {
     const std::uint8_t *delta = at.take(4);
@@ -121,7 +145,7 @@ bool parse_row(Cursor &at, const FrameHeader &header, std::uint32_t offset, Pars
   out->wide_tags = (flags & kRowTags64) != 0;
   if ((flags & (kRowTags32 | kRowTags64)) != 0) out->tags = at.take((out->wide_tags ? 8 : 4) * std::size_t{out->n_links});
   out->keys = at.take(8 * std::size_t{out->n_keys});
-  if (!at.ok || out->bytes == 0) return false;
+  if (!at.ok || out->bytes == 0 || (out->refers && out->bytes < sizeof(Reference))) return false;
   for (std::uint32_t i = 0; i < out->n_links; ++i) {
     if (out->link(i) >= header.queue_count) return false;
   }
@@ -152,6 +176,16 @@ bool parse_trailer(std::span<const std::uint8_t> bytes, const FrameHeader &heade
 }
 }  // namespace
 
+namespace {
+void note_bases(std::span<const std::uint8_t> frame, ParsedFrame *out) {
+  for (ParsedRecord &record : out->records) {
+    if (!record.refers) continue;
+    const LogPos pos{out->header.pos + record.offset_in_frame};
+    if (const auto reference = parse_reference(frame.data() + record.offset_in_frame, record.bytes, pos)) record.base_pos = reference->base_pos;
+  }
+}
+}  // namespace
+
 bool parse_frame(std::span<const std::uint8_t> frame, const FrameHeader &header, ParsedFrame *out) {
   out->header = header;
   out->queues.clear();
@@ -166,7 +200,9 @@ bool parse_frame(std::span<const std::uint8_t> frame, const FrameHeader &header,
     if (head.kind != Kind::kMeta || load_be32(tail) != header.meta_bytes || load_be32(tail + 4) != kBlankMagic) return false;
     if (!parse_meta_ops({tail + sizeof head, header.meta_bytes - sizeof head}, head.count, &out->ops)) return false;
   }
-  return parse_trailer({tail + header.meta_bytes, header.trailer_bytes}, header, out);
+  if (!parse_trailer({tail + header.meta_bytes, header.trailer_bytes}, header, out)) return false;
+  note_bases(frame, out);
+  return true;
 }
 
 void put_meta_op(std::vector<std::uint8_t> &out, MetaOpKind op, std::span<const char> key, std::span<const char> value) {

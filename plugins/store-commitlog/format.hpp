@@ -30,11 +30,15 @@ inline constexpr std::uint32_t kMaxLinks = 4096;    // queues of one record
 inline constexpr std::uint32_t kMaxKeys = 255;      // key hashes of one record
 inline constexpr std::uint32_t kMaxFrameQueues = 65535;
 
+// Formats of the log. 2: there may be references; a build that does not know them must not open it, see format_mark.hpp.
+inline constexpr std::uint32_t kFormatWithReferences = 2;
+
 enum class Kind : std::uint32_t {  // third word of a blank of ours
   kFrame = 0x4D524647,    // "GFRM"
   kFiller = 0x4C494647,   // "GFIL"
   kMeta = 0x54454D47,     // "GMET"
   kTrailer = 0x4C525447,  // "GTRL"
+  kReference = 0x46455247,  // "GREF"
 };
 
 inline constexpr std::uint32_t kFrameEpochStart = 1;  // first frame after an open; everything unacknowledged before it was cut
@@ -83,7 +87,22 @@ static_assert(sizeof(QueueRow) == 16);
 inline constexpr std::uint8_t kRowStoreMs = 1;   // the i32 is there, else it is 0
 inline constexpr std::uint8_t kRowTags32 = 2;    // tags are there and fit in 32 bits
 inline constexpr std::uint8_t kRowTags64 = 4;    // tags are there; neither flag: all are 0
+inline constexpr std::uint8_t kRowRefers = 8;    // the record begins with a Reference
 inline constexpr std::uint32_t kRowFixedBytes = 12;
+
+// A record whose body, or any other one stretch of its bytes, is stored with an earlier record, its base. What is stored of it is this and then its
+// own bytes; the whole record is the first `cut` of these, `bytes` bytes of the base from `skip` on, and the rest of them. A base is read as it is
+// stored, so that a reference never leads to another one.
+struct Reference {
+  std::uint32_t size_be = 0;    // of all that is stored of the record, this included: a walker by `size` passes over it
+  std::uint32_t magic_be = 0;
+  Kind kind = Kind::kReference;
+  std::uint32_t cut = 0;
+  std::int64_t base_pos = 0;    // log position of the base, before that of this record
+  std::uint32_t base_stored = 0, base_crc = 0;  // as in the base's row of the trailer: whatever is there, it must be this
+  std::uint32_t skip = 0, bytes = 0;
+};
+static_assert(sizeof(Reference) == 40);
 
 [[nodiscard]] std::uint32_t crc32c(const void *data, std::size_t bytes, std::uint32_t seed = 0);
 
@@ -98,6 +117,8 @@ inline constexpr std::uint32_t kRowFixedBytes = 12;
 void put_frame_header(std::uint8_t *out, FrameHeader header);
 void put_filler(std::uint8_t *out, std::uint32_t bytes, LogPos pos, std::uint64_t epoch);
 void put_blank_head(std::uint8_t *out, Kind kind, std::uint32_t bytes, std::uint32_t count);
+// `stored`: of the whole record, with the reference.
+void put_reference(std::uint8_t *out, std::uint32_t stored, Reference reference);
 
 // ---- reading
 
@@ -110,8 +131,25 @@ struct Unit {
 // nullopt: no valid header of a frame or filler of epoch >= min_epoch at `pos`. Reads at most 80 bytes.
 [[nodiscard]] std::optional<Unit> parse_unit(std::span<const std::uint8_t> at, LogPos pos, std::uint64_t min_epoch);
 
+// The reference of a record that is known to hold.
+[[nodiscard]] inline Reference stored_reference(const std::uint8_t *stored) {
+  Reference reference;
+  std::memcpy(&reference, stored, sizeof reference);
+  return reference;
+}
+// Bytes of the whole record.
+[[nodiscard]] inline std::uint32_t whole_bytes(const Reference &reference, std::uint32_t stored) {
+  return stored - static_cast<std::uint32_t>(sizeof reference) + reference.bytes;
+}
+// Puts the whole record together: `stored` is all that is stored of it, `borrowed` the base's part.
+void place_whole(const Reference &reference, std::span<const std::uint8_t> stored, const std::uint8_t *borrowed, std::uint8_t *to);
+// The reference at the beginning of `stored` bytes of a record at `pos`; nullopt when its fields contradict each other or the place.
+[[nodiscard]] std::optional<Reference> parse_reference(const std::uint8_t *stored, std::uint32_t bytes, LogPos pos);
+
 struct ParsedRecord {
   std::uint32_t offset_in_frame = 0, bytes = 0, crc = 0;
+  bool refers = false;
+  std::int64_t base_pos = INT64_MAX;  // of one that refers, when that can be made out; only to be trusted when the record's crc holds
   std::int64_t store_ms = 0;
   std::uint32_t n_links = 0, n_keys = 0;
   const std::uint8_t *links = nullptr;   // n_links x u16

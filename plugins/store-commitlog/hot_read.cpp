@@ -11,6 +11,7 @@ struct HotReader::Scan {
   std::uint32_t scanned = 0;
   std::uint64_t bytes = 0;
   bool cold = false;           // the picked records are on disk only
+  bool refers = false;         // one of them is put together from two places
 
   [[nodiscard]] bool index_only() const { return (request.flags & GANTRY_READ_INDEX_ONLY) != 0; }
   [[nodiscard]] bool wants(std::int64_t tag) const {
@@ -32,7 +33,7 @@ HotReader::HotReader(Core &core)
 [[gnu::always_inline]] inline bool HotReader::pick(Scan &scan, std::int64_t tag, const RecordRow *row, const SegmentRef &segment, std::int64_t first_store_ms) {
   if (scan.scanned++ == kMaxScanned) return scan.stop(GANTRY_STOP_LIMIT);
   if (row != nullptr && !scan.wants(tag)) return true;
-  if (row == nullptr || row->bytes == 0) {
+  if (row == nullptr || row->damaged()) {
     scan.at = scan.at + 1;
     return scan.stop(GANTRY_STOP_BAD);
   }
@@ -40,15 +41,20 @@ HotReader::HotReader(Core &core)
   const LogPos pos = segment->base + row->offset;
   Picked one{{}, row, segment->no};
   if (!scan.index_only()) {
-    if (!picked_.empty() && scan.bytes + row->bytes > scan.request.max_bytes) return scan.stop(GANTRY_STOP_LIMIT);
-    const bool cold = pos < core_.arena.hot_begin();
+    std::uint32_t bytes = row->size;
+    bool cold = pos < core_.arena.hot_begin();
+    if (row->refers()) [[unlikely]] {
+      bytes = look_at_reference(*row, pos, &cold);
+      scan.refers = true;
+    }
+    if (!picked_.empty() && scan.bytes + bytes > scan.request.max_bytes) return scan.stop(GANTRY_STOP_LIMIT);
     if (picked_.empty()) {
       scan.cold = cold;
     } else if (cold != scan.cold) {
       return scan.stop(GANTRY_STOP_LIMIT);  // a result is all from the arena or all from disk
     }
-    scan.bytes += row->bytes;
-    one.record.bytes = {core_.arena.at(pos), row->bytes, 0, nullptr};
+    scan.bytes += bytes;
+    one.record.bytes = {core_.arena.at(pos), bytes, 0, nullptr};
   }
   one.record.queue_off = scan.at.v;
   one.record.phys_pos = pos.v;
@@ -56,6 +62,14 @@ HotReader::HotReader(Core &core)
   one.record.store_ms = store_ms_of(first_store_ms, row->store_ms_delta);
   picked_.push_back(one);
   return true;
+}
+
+// Bytes of the whole record, of what is stored of it when that is not in the arena. *cold becomes true when its base is on disk only.
+std::uint32_t HotReader::look_at_reference(const RecordRow &row, LogPos pos, bool *cold) const {
+  if (*cold) return row.bytes();  // whoever reads it learns the rest
+  const Reference reference = stored_reference(core_.arena.at(pos));
+  *cold = LogPos{reference.base_pos} < core_.arena.hot_begin();
+  return whole_bytes(reference, row.bytes());
 }
 
 // Goes through the part's entries from scan.at. True: reached its end, go on with the next part.
@@ -158,19 +172,21 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
   scan.state.next_off = scan.at.v;
   if (scan.at == scan.end && scan.state.stop == GANTRY_STOP_LIMIT) scan.state.stop = GANTRY_STOP_END;
   if (scan.cold && !picked_.empty()) {
-    if ((*out = finish_warm(scan.state, cold)) != nullptr) return Answer::kInline;
+    if (!scan.refers && (*out = finish_warm(scan.state, cold)) != nullptr) return Answer::kInline;
+    cold->max_bytes = request.max_bytes;
     finish_cold(scan.state, cold);
     return Answer::kCold;
   }
-  *out = finish_hot(scan.state);
+  *out = scan.refers ? finish_referring(scan.state, cold) : finish_hot(scan.state);
   return Answer::kInline;
 }
 
 HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *cold) {
   if (pos.v < 0 || pos >= core_.writer.acked_pos()) return Answer::kNotFound;
   const SegmentRef segment = core_.segments.find(pos);
-  if (segment == nullptr) return Answer::kNotFound;
+  if (segment == nullptr || segment->no < core_.segments.first_no()) return Answer::kNotFound;
   const auto offset = static_cast<std::uint32_t>(pos - segment->base);
+  cold->one = true;
   if (segment->index == nullptr) {
     cold->by_position = true;
     cold->position_in_segment = offset;
@@ -181,18 +197,19 @@ HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *col
   const std::uint32_t number = segment->index->find_record(offset);
   if (number == kNoRecord) return Answer::kNotFound;
   const RecordRow &row = segment->index->record(number);
-  if (row.bytes == 0) return Answer::kCorrupt;
+  if (row.damaged()) return Answer::kCorrupt;
   picked_.clear();
   Picked one{{}, &row, segment->no};
-  one.record.bytes = {core_.arena.at(pos), row.bytes, 0, nullptr};
+  bool in_file = pos < core_.arena.hot_begin();
+  one.record.bytes = {core_.arena.at(pos), row.refers() ? look_at_reference(row, pos, &in_file) : row.bytes(), 0, nullptr};
   one.record.queue_off = -1;  // a record may be in many queues
   one.record.phys_pos = pos.v;
   one.record.store_ms = store_ms_of(segment->first_store_ms, row.store_ms_delta);
   picked_.push_back(one);
   gantry_read_result state{};
   state.stop = GANTRY_STOP_END;
-  if (pos < core_.arena.hot_begin()) {
-    *out = finish_warm(state, cold);
+  if (in_file) {
+    *out = row.refers() ? nullptr : finish_warm(state, cold);
     if (*out != nullptr && (*out)->result().n == 1) return Answer::kInline;
     if (*out != nullptr) {
       (*out)->release();
@@ -201,7 +218,7 @@ HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *col
     finish_cold(state, cold);
     return Answer::kCold;
   }
-  *out = finish_hot(state);
+  *out = row.refers() ? finish_referring(state, cold) : finish_hot(state);
   return Answer::kInline;
 }
 
@@ -225,13 +242,50 @@ ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
   return result;
 }
 
+// The same when some of the records refer to a base; both parts of each are in the arena. Those come to lie behind each other in the result.
+ReadResult *HotReader::finish_referring(const gantry_read_result &state, ColdRead *cold) {
+  const auto n = static_cast<std::uint32_t>(picked_.size());
+  std::size_t put_together = 0;
+  for (const Picked &one : picked_) put_together += one.row->refers() ? one.record.bytes.n : 0;
+  ReadResult *result = ReadResult::create(n, put_together);
+  std::uint8_t *to = result->bytes();
+  std::uint64_t mask = 0, bytes = 0;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    const Picked &one = picked_[i];
+    gantry_record &record = result->records()[i];
+    record = one.record;
+    const std::uint32_t stored = one.row->bytes();
+    core_.arena.pin({record.phys_pos}, stored, &mask);
+    bytes += stored;
+    if (!one.row->refers()) continue;
+    const Reference reference = stored_reference(record.bytes.p);
+    const LogPos borrowed{reference.base_pos + reference.skip};
+    core_.arena.pin(borrowed, reference.bytes, &mask);
+    bytes += reference.bytes;
+    cold->to_place.push_back({record.bytes.p, stored, core_.arena.at(borrowed), to});
+    record.bytes.p = to;
+    to += record.bytes.n;
+  }
+  gantry_read_result &r = result->result();
+  r.next_off = state.next_off;
+  r.min_off = state.min_off;
+  r.max_off = state.max_off;
+  r.stop = state.stop;
+  result->hold(core_.arena, mask, bytes);
+  result->seal(n);
+  return result;
+}
+
 void HotReader::finish_cold(const gantry_read_result &state, ColdRead *cold) {
   cold->result = state;
   cold->stable = core_.writer.done_pos();
   cold->records.reserve(picked_.size());
   for (const Picked &one : picked_) {
     const gantry_record &r = one.record;
-    cold->records.push_back({core_.segments.by_no(one.segment_no), one.row->offset, one.row->bytes, one.row->crc, r.queue_off, r.tag, r.store_ms});
+    cold->records.push_back({core_.segments.by_no(one.segment_no), one.row->offset, one.row->bytes(), one.row->crc, r.queue_off, r.tag, r.store_ms, one.row->refers(), {}});
+    if (!one.row->refers() || LogPos{r.phys_pos} < core_.arena.hot_begin()) continue;
+    const std::uint8_t *stored = core_.arena.at({r.phys_pos});  // it may not be on disk yet
+    cold->records.back().own.assign(stored, stored + one.row->bytes());
   }
 }
 

@@ -16,6 +16,20 @@ struct ColdRecord {
   SegmentRef segment;
   std::uint32_t offset = 0, bytes = 0, crc = 0;
   std::int64_t queue_off = 0, tag = 0, store_ms = 0;
+  bool refers = false;             // what is stored of it is a Reference and its own bytes
+  std::vector<std::uint8_t> own;   // of one that refers and whose own bytes were in the arena, where they need not be any more
+
+  [[nodiscard]] LogPos pos() const { return segment->base + offset; }
+};
+
+// One record of a result that was answered inline, still to be put together from two places in the arena that the result pins.
+struct ToPlace {
+  const std::uint8_t *stored;
+  std::uint32_t stored_bytes;
+  const std::uint8_t *borrowed;
+  std::uint8_t *to;
+
+  void place() const { place_whole(stored_reference(stored), {stored, stored_bytes}, borrowed, to); }
 };
 
 // Where a queue's entries of one sealed segment are.
@@ -38,13 +52,16 @@ struct ColdRead {
   std::vector<std::int64_t> tags;
   bool any_tag = false;
   bool index_only = false;            // no bytes are fetched
-  std::uint32_t max_records = 0, max_bytes = 0;
-  // Or one record by position in runs[0]:
+  std::uint32_t max_records = 0, max_bytes = UINT32_MAX;
+  bool one = false;                   // a record by its position; CORRUPT when it is damaged
+  // Its index is in runs[0]:
   bool by_position = false;
   std::uint32_t position_in_segment = 0;
   // Of a read that was answered inline: extents that its queue's next reads will want, from this log position on.
   LogPos ahead;
   std::uint32_t ahead_count = 0;
+  // Likewise: to be done without the mutex.
+  std::vector<ToPlace> to_place;
 };
 
 inline constexpr std::uint32_t kMaxExtentsPinned = 16;    // by one result
@@ -55,14 +72,14 @@ class HotReader {
   explicit HotReader(Core &core);
 
   enum class Answer { kInline, kCold, kNotFound, kCorrupt };
-  // kInline: *out is set, and cold->ahead may be. kCold: *cold is filled in.
+  // kInline: *out is set, and cold->ahead and cold->to_place may be. kCold: *cold is filled in.
   [[nodiscard]] Answer read(const gantry_read &request, ReadResult **out, ColdRead *cold);
   [[nodiscard]] Answer read_at(LogPos pos, ReadResult **out, ColdRead *cold);
 
  private:
   struct Scan;
   struct Picked {
-    gantry_record record;
+    gantry_record record;  // bytes.p: what is stored, bytes.n: of the whole record, as far as that is known here
     const RecordRow *row;
     std::uint32_t segment_no;
   };
@@ -70,7 +87,9 @@ class HotReader {
   bool visit(Scan &scan, const QueuePart &part, const SegmentRef &segment);
   bool visit(Scan &scan, const IndexWindow &window, const SegmentRef &segment);
   [[nodiscard]] bool visit_windows(Scan &scan, const QueueState &queue);
+  [[nodiscard]] std::uint32_t look_at_reference(const RecordRow &row, LogPos pos, bool *cold) const;
   [[nodiscard]] ReadResult *finish_hot(const gantry_read_result &state);
+  [[nodiscard]] ReadResult *finish_referring(const gantry_read_result &state, ColdRead *cold);
   [[nodiscard]] ReadResult *finish_warm(const gantry_read_result &state, ColdRead *cold);
   [[nodiscard]] bool find_extents(std::size_t *copied);
   [[nodiscard]] bool place_across(const Picked &one, std::size_t extent, std::uint8_t *to) const;

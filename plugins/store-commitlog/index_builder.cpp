@@ -11,6 +11,7 @@ constexpr std::int64_t kMaxHole = 16 << 20;  // more missing offsets than a segm
 void IndexBuilder::load(const IndexReader &from, std::int64_t first_ms, std::int64_t last_ms) {
   segment_.first_store_ms = first_ms;
   segment_.last_store_ms = last_ms;
+  segment_.oldest_base = oldest_base_of(segment_.end(), from.base_reach());
   for (const RecordRow &row : from.records()) segment_.index->add_record(row);
   std::vector<KeyRow> keys(from.keys().begin(), from.keys().end());
   std::sort(keys.begin(), keys.end(), [](const KeyRow &a, const KeyRow &b) { return a.offset < b.offset; });
@@ -39,8 +40,9 @@ void IndexBuilder::add(const ParsedFrame &frame, const std::vector<std::uint8_t>
     if (segment_.index->record_count() == 0) segment_.first_store_ms = record.store_ms;
     segment_.last_store_ms = std::max(segment_.last_store_ms, record.store_ms);
     const std::uint32_t offset = frame_at + record.offset_in_frame;
-    const std::uint32_t row =
-        segment_.index->add_record({offset, bad[i] != 0 ? 0 : record.bytes, record.crc, store_ms_delta(segment_.first_store_ms, record.store_ms)});
+    const std::uint32_t size = bad[i] != 0 ? 0 : record.bytes | (record.refers ? RecordRow::kRefers : 0);
+    if (bad[i] == 0 && record.refers) segment_.oldest_base = std::min(segment_.oldest_base, LogPos{record.base_pos});
+    const std::uint32_t row = segment_.index->add_record({offset, size, record.crc, store_ms_delta(segment_.first_store_ms, record.store_ms)});
     for (std::uint32_t k = 0; k < record.n_keys; ++k) segment_.index->add_key(record.key(k), offset);
     for (std::uint32_t l = 0; l < record.n_links; ++l) {
       const std::uint32_t queue = frame.queues[record.link(l)].queue;

@@ -40,6 +40,18 @@ std::uint32_t IndexView::find_record(std::uint32_t offset) const {
   return i < record_count && record(i).offset == offset ? i : kNoRecord;
 }
 
+bool is_in_reach(LogPos segment_end, LogPos base) { return (segment_end - base) / kBlock < UINT32_MAX; }
+
+std::uint32_t base_reach_of(LogPos segment_end, LogPos oldest_base) {
+  if (oldest_base >= segment_end) return 0;
+  GANTRY_ASSERT(is_in_reach(segment_end, oldest_base));
+  return static_cast<std::uint32_t>((segment_end - align_down(oldest_base, kBlock)) / kBlock);
+}
+
+LogPos oldest_base_of(LogPos segment_end, std::uint32_t base_reach) {
+  return base_reach == 0 ? LogPos{INT64_MAX} : segment_end - std::int64_t{base_reach} * kBlock;
+}
+
 IndexView view_of(const SegmentIndex &index, std::int64_t end, const std::function<QueueOff(std::uint32_t)> &visible_end) {
   IndexView view = rows_and_keys_of(index, end);
   view.parts.reserve(index.parts().size());
@@ -111,6 +123,7 @@ IndexSections put_index(FileBuilder &out, const IndexView &view) {
   s.record_count = view.record_count;
   s.part_count = static_cast<std::uint32_t>(view.parts.size());
   s.key_count = view.key_count;
+  s.base_reach = view.base_reach;
 
   s.records_at = begin();
   for (std::uint32_t i = 0; i < view.record_count; ++i) out.put_value(view.record(i));

@@ -15,6 +15,7 @@ struct IndexView {
   std::vector<const KeyRow *> key_chunks;
   std::vector<QueuePart> parts;  // copies, sorted by queue: their counts do not grow
   std::uint32_t record_count = 0, key_count = 0;
+  std::uint32_t base_reach = 0;  // base_reach_of(the segment)
 
   [[nodiscard]] const RecordRow &record(std::uint32_t i) const {
     return record_chunks[i / SegmentIndex::kRowsPerChunk][i % SegmentIndex::kRowsPerChunk];
@@ -31,6 +32,12 @@ struct IndexView {
 [[nodiscard]] IndexView rows_and_keys_of(const SegmentIndex &index, std::int64_t end);
 [[nodiscard]] IndexView whole_view(const SegmentIndex &index);
 
+// How far the references of a segment lead: from its end back, in blocks; 0: it has none.
+[[nodiscard]] std::uint32_t base_reach_of(LogPos segment_end, LogPos oldest_base);
+[[nodiscard]] LogPos oldest_base_of(LogPos segment_end, std::uint32_t base_reach);  // the block it lies in
+// A reference may lead from this segment to that position at all.
+[[nodiscard]] bool is_in_reach(LogPos segment_end, LogPos base);
+
 // ---- the same as bytes, in run files and checkpoints
 
 struct PartRow {  // sorted by queue
@@ -45,7 +52,7 @@ static_assert(sizeof(PartRow) == 32);
 
 struct IndexSections {  // in this order: RecordRow[], PartRow[], entries, KeyRow[] sorted by hash; each begins at a multiple of 64
   std::uint64_t records_at = 0, parts_at = 0, entries_at = 0, keys_at = 0, end = 0;
-  std::uint32_t record_count = 0, part_count = 0, key_count = 0, pad = 0;
+  std::uint32_t record_count = 0, part_count = 0, key_count = 0, base_reach = 0;
   std::uint32_t records_crc = 0, parts_crc = 0, entries_crc = 0, keys_crc = 0;
 };
 static_assert(sizeof(IndexSections) == 72);
@@ -64,6 +71,7 @@ class IndexReader {
   [[nodiscard]] bool parts_hold() const;    // checksum of the directory and sanity of its rows
   [[nodiscard]] bool entries_hold() const;  // checksums of the rest
 
+  [[nodiscard]] std::uint32_t base_reach() const { return sections_.base_reach; }
   [[nodiscard]] std::span<const RecordRow> records() const { return records_; }
   [[nodiscard]] std::span<const PartRow> parts() const { return parts_; }
   [[nodiscard]] std::span<const KeyRow> keys() const { return keys_; }

@@ -11,6 +11,7 @@ KeySearch::KeySearch(Core &core, const gantry_key_query &query) : query_(query) 
   limit_ = std::min(LogPos{query.before_pos}, core.writer.acked_pos());
   for (auto at = core.segments.live.rbegin(); at != core.segments.live.rend(); ++at) {
     const SegmentRef &segment = *at;
+    if (segment->no < core.segments.first_no()) break;
     if (segment->base >= limit_ || segment->last_store_ms < query.begin_ms) continue;
     KeyPart part;
     part.segment = segment;
@@ -49,16 +50,16 @@ bool KeySearch::visit(const KeyPart &part, RunFile *run) {
 
 // A record whose store time the index does not know matches any: better one too many than one too few.
 bool KeySearch::consider(const KeyPart &part, std::int64_t first_store_ms, std::uint32_t offset, const RecordRow &row) {
-  if (row.bytes == 0 || part.segment->base + offset >= limit_ || std::int64_t{offset} + row.bytes > part.segment->bytes) return true;
+  if (row.damaged() || part.segment->base + offset >= limit_ || std::int64_t{offset} + row.bytes() > part.segment->bytes) return true;
   const std::int64_t ms = store_ms_of(first_store_ms, row.store_ms_delta);
   if (row.store_ms_delta != kUnknownStoreMs && (ms < query_.begin_ms || ms > query_.end_ms)) return true;
   if (!found_.empty() && found_.back().segment == part.segment && found_.back().offset == offset) return true;  // two keys of one hash
-  if (found_.size() == query_.max_records || (!found_.empty() && bytes_ + row.bytes > kMaxKeyAnswerBytes)) {
+  if (found_.size() == query_.max_records || (!found_.empty() && bytes_ + row.bytes() > kMaxKeyAnswerBytes)) {
     more_ = true;
     return false;
   }
-  bytes_ += row.bytes;
-  found_.push_back({part.segment, offset, row.bytes, row.crc, -1, 0, ms});
+  bytes_ += row.bytes();
+  found_.push_back({part.segment, offset, row.bytes(), row.crc, -1, 0, ms, row.refers(), {}});
   return true;
 }
 
@@ -96,7 +97,10 @@ ReadResult *Readers::fetch_found(const KeySearch &search) {
   ReadResult *result = ReadResult::create(static_cast<std::uint32_t>(found.size()), cold);
   result->hold(core_.arena, mask, pinned);
   std::uint8_t *to = result->bytes();
+  std::uint64_t bytes = 0;
+  LogPos next{-1};
   std::uint32_t n = 0;
+  ExtentRef last;
   for (const ColdRecord &record : found) {
     const LogPos pos = position(record);
     const bool hot = pos >= hot_begin;
@@ -104,12 +108,24 @@ ReadResult *Readers::fetch_found(const KeySearch &search) {
       report_bad(*record.segment, pos, record.bytes);
       continue;
     }
-    result->records()[n++] = {{hot ? core_.arena.at(pos) : to, record.bytes, 0, nullptr}, -1, pos.v, 0, record.store_ms};
+    gantry_span whole{hot ? core_.arena.at(pos) : to, record.bytes, 0, nullptr};
     if (!hot) to += record.bytes;
+    if (record.refers) {
+      const std::optional<Reference> reference = reference_of(record, whole.p);
+      if (!reference) continue;
+      if (n > 0 && bytes + whole_bytes(*reference, record.bytes) > kMaxKeyAnswerBytes) {
+        next = LogPos{result->records()[n - 1].phys_pos};
+        break;
+      }
+      if (!borrow(*reference, record, whole.p, &last, result, &whole)) continue;
+    }
+    bytes += whole.n;
+    result->records()[n++] = {whole, -1, pos.v, 0, record.store_ms};
   }
+  if (next.v < 0 && search.more()) next = position(found.back());
   gantry_read_result &r = result->result();
-  r.next_off = search.more() ? position(found.back()).v : -1;
-  r.stop = search.more() ? GANTRY_STOP_LIMIT : GANTRY_STOP_END;
+  r.next_off = next.v;
+  r.stop = next.v >= 0 ? GANTRY_STOP_LIMIT : GANTRY_STOP_END;
   result->seal(n);
   return result;
 }

@@ -204,8 +204,9 @@ void LogScan::apply_ops(const std::vector<MetaOp> &ops) {
 
 // The segment's index goes into a run; without space for it, it stays in memory and the background tries again.
 Result<void> LogScan::seal(const SegmentRef &segment) {
-  const Result<void> written =
-      RunFile::write(core_, segment->base, segment->bytes, segment->first_store_ms, segment->last_store_ms, whole_view(*segment->index));
+  IndexView view = whole_view(*segment->index);
+  view.base_reach = base_reach_of(segment->end(), segment->oldest_base);
+  const Result<void> written = RunFile::write(core_, segment->base, segment->bytes, segment->first_store_ms, segment->last_store_ms, view);
   if (!written) {
     if (written.error().code != GANTRY_E_NO_SPACE) return written.error();
     core_.log(GANTRY_LOG_WARN, written.error().text + "; the index of " + segment->path + " stays in memory");

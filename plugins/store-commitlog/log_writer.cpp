@@ -19,6 +19,10 @@ void prefetch(const std::uint8_t *p, std::size_t bytes) {
   for (std::size_t at = 0; at < std::min(bytes, kMost); at += kLine) __builtin_prefetch(p + at, 1, 3);
 }
 
+// From the flag of a row in the trailer to that of the row in the index.
+constexpr std::uint32_t kRefersShift = 28;
+static_assert(std::uint32_t{kRowRefers} << kRefersShift == RecordRow::kRefers);
+
 bool fits_delta(std::int64_t from, std::int64_t to) {
   std::int64_t delta;
   return !__builtin_sub_overflow(to, from, &delta) && delta == static_cast<std::int32_t>(delta) && delta != kUnknownStoreMs;
@@ -40,7 +44,7 @@ void LogWriter::start(LogPos pos, std::uint64_t epoch, std::uint32_t default_dur
 }
 
 std::int32_t LogWriter::check(const gantry_append &r) const {
-  if (r.base_bytes != 0) return GANTRY_E_UNSUPPORTED;
+  if (r.base_bytes != 0) return GANTRY_E_INVALID;  // References makes a record of its own of it
   if (r.n_spans == 0 || r.n_links == 0 || r.n_links > kMaxLinks || r.n_keys > kMaxKeys || r.flags != 0 ||
       r.durability > GANTRY_DURABILITY_DURABLE) {
     return GANTRY_E_INVALID;
@@ -71,6 +75,16 @@ std::int32_t LogWriter::append(const gantry_append &request, gantry_cq cq) {
   add_record(request, cq);
   if (open_->body + open_->side >= kFrameSoftBytes) close_frame();
   return GANTRY_OK;
+}
+
+std::int32_t LogWriter::append_referring(const gantry_append &stored, LogPos base, gantry_cq cq) {
+  refers_ = kRowRefers;
+  const std::int32_t rc = append(stored, cq);
+  refers_ = 0;
+  // The log goes on to the next segment only with a later record.
+  Segment &segment = segments_.active();
+  if (rc == GANTRY_OK) segment.oldest_base = std::min(segment.oldest_base, base);
+  return rc;
 }
 
 // An open frame with `need` more bytes of room, in the arena as well, behind all operations that must come first.
@@ -134,7 +148,7 @@ void LogWriter::add_record(const gantry_append &r, gantry_cq cq) {
   if (frame.record_count == 0) frame.first_store_ms = r.store_ms;
   const auto offset = static_cast<std::uint32_t>(pos - segment.base);
   // A store time 24.8 days after the segment's first would not fit; open_frame has moved on to a new segment before that.
-  const std::uint32_t row = segment.index->add_record({offset, r.bytes, crc, store_ms_delta(segment.first_store_ms, r.store_ms)});
+  const std::uint32_t row = segment.index->add_record({offset, r.bytes | std::uint32_t{refers_} << kRefersShift, crc, store_ms_delta(segment.first_store_ms, r.store_ms)});
   for (std::uint32_t i = 0; i < r.n_keys; ++i) segment.index->add_key(r.key_hashes[i], offset);
   std::int64_t link0_off = first_off;
   put_row(r, crc, row, &link0_off);
@@ -154,7 +168,7 @@ void LogWriter::put_row(const gantry_append &r, std::uint32_t crc, std::uint32_t
   std::uint8_t *const row = frame.rows.reserve(row_bytes_bound(r.n_links, r.n_keys));
   const auto delta = static_cast<std::int32_t>(r.store_ms - frame.first_store_ms);
   std::uint8_t *p = row + kRowFixedBytes;
-  std::uint8_t flags = 0;
+  std::uint8_t flags = refers_;
   if (delta != 0) {
     flags |= kRowStoreMs;
     std::memcpy(p, &delta, sizeof delta);

@@ -42,6 +42,8 @@ class LogWriter {
   // ---- taking. OK, or AGAIN (no room until a write is done, a reader lets go or a segment is prepared), NO_SPACE, NOT_WRITABLE, INVALID;
   // nothing is taken then.
   [[nodiscard]] std::int32_t append(const gantry_append &request, gantry_cq cq);
+  // A record that is stored as a Reference to `base` and its own bytes; these are what the request gives. max_record_bytes() holds for the whole record.
+  [[nodiscard]] std::int32_t append_referring(const gantry_append &stored, LogPos base, gantry_cq cq);
   // `ops` are `count` encoded operations; they all go into one frame.
   [[nodiscard]] std::int32_t meta(std::span<const std::uint8_t> ops, std::uint32_t count, std::uint32_t durability, std::uint64_t user_data, gantry_cq cq);
   // Written before the next record. Never refused.
@@ -131,6 +133,7 @@ class LogWriter {
   std::uint64_t epoch_ = 0;
   std::uint32_t default_durability_ = GANTRY_DURABILITY_DURABLE;
   std::uint32_t max_record_bytes_ = 0, max_meta_bytes_ = 0;
+  std::uint8_t refers_ = 0;  // kRowRefers while one that refers is taken
 
   Frame *open_ = nullptr;
   std::deque<Frame *> frames_;  // closed, in log order, not yet released

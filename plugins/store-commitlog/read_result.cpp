@@ -4,6 +4,7 @@
 #include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace gantry::commitlog {
 
@@ -26,11 +27,20 @@ void ReadResult::hold(Arena &arena, std::uint64_t mask, std::uint64_t pinned_byt
   arena.retain();
   arena_ = &arena;
   mask_ = mask;
-  owner_.bytes = pinned_bytes;
+  owner_.bytes += pinned_bytes;
 }
 
 ReadResult::~ReadResult() {
   for (std::uint32_t i = 0; i < n_pins_; ++i) std::destroy_at(pins() + i);
+  while (blocks_ != nullptr) std::free(std::exchange(blocks_, blocks_->next));
+}
+
+std::uint8_t *ReadResult::add_bytes(std::size_t bytes) {
+  auto *block = static_cast<Block *>(std::malloc(sizeof(Block) + bytes));
+  GANTRY_ASSERT(block != nullptr);
+  block->next = std::exchange(blocks_, block);
+  owner_.bytes += bytes;
+  return reinterpret_cast<std::uint8_t *>(block + 1);
 }
 
 void ReadResult::keep(ExtentRef extent) {

@@ -22,6 +22,8 @@ class ReadResult {
   [[nodiscard]] gantry_read_result &result() { return result_; }
   [[nodiscard]] gantry_record *records() { return reinterpret_cast<gantry_record *>(this + 1); }
   [[nodiscard]] std::uint8_t *bytes() { return reinterpret_cast<std::uint8_t *>(pins() + max_pins_); }
+  // Further memory that lives as long as the result, for one record. Never null.
+  [[nodiscard]] std::uint8_t *add_bytes(std::size_t bytes);
   // The result holds these pins of the arena and keeps the arena itself alive. Once only.
   void hold(Arena &arena, std::uint64_t mask, std::uint64_t pinned_bytes);
   // The extent stays where it is as long as the result lives.
@@ -43,6 +45,10 @@ class ReadResult {
   std::uint32_t capacity_, n_pins_ = 0, max_pins_;
   Arena *arena_ = nullptr;
   std::uint64_t mask_ = 0;
+  struct Block {
+    Block *next;
+  };
+  Block *blocks_ = nullptr;  // of add_bytes, each in front of its bytes
 };
 static_assert(sizeof(ReadResult) % alignof(gantry_record) == 0 && sizeof(gantry_record) % alignof(ExtentRef) == 0);
 

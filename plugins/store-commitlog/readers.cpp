@@ -96,7 +96,7 @@ void Readers::perform(ColdRead &read) {
     return answer(read, GANTRY_E_CORRUPT, nullptr);
   }
   ReadResult *result = read.index_only ? collect_index(read) : collect(read);
-  if (read.by_position && result->result().n == 0) {
+  if (read.one && result->result().n == 0) {
     result->release();
     return answer(read, GANTRY_E_CORRUPT, nullptr);
   }
@@ -142,25 +142,10 @@ ReadResult *Readers::collect(const ColdRead &read) {
   r.max_off = read.result.max_off;
   r.stop = read.result.stop;
   std::uint8_t *to = result->bytes();
+  std::uint64_t bytes = 0;
   std::uint32_t good = 0;
-  ExtentRef last, kept;
-  for (; good < n; ++good) {
-    const ColdRecord &record = read.records[good];
-    const std::uint8_t *at = nullptr;
-    const Found found = place(record, read.stable, &last, to, &at);
-    if (found == Found::kUnread && good == 0) {
-      result->release();
-      result = collect_one(record);
-      result->result().min_off = read.result.min_off;
-      result->result().max_off = read.result.max_off;
-      return result;
-    }
-    if (found != Found::kGood) {
-      // What cannot be had from its extent is read alone by the next read.
-      r.next_off = record.queue_off + (found == Found::kBad ? 1 : 0);
-      r.stop = found == Found::kBad ? GANTRY_STOP_BAD : GANTRY_STOP_LIMIT;
-      break;
-    }
+  ExtentRef last, kept, last_of_base;
+  const auto keep_placed = [&](const ColdRecord &record, const std::uint8_t *at) {
     if (at == to) {
       to += record.bytes;
     } else if (!in_place) {
@@ -171,7 +156,40 @@ ReadResult *Readers::collect(const ColdRead &read) {
       kept = last;
       result->keep(last);
     }
-    result->records()[good] = {{at, record.bytes, 0, nullptr}, record.queue_off, (record.segment->base + record.offset).v, record.tag, record.store_ms};
+    return at;
+  };
+  for (; good < n; ++good) {
+    const ColdRecord &record = read.records[good];
+    const std::uint8_t *at = record.own.data();
+    Found found = record.own.empty() ? place(record, read.stable, &last, to, &at) : Found::kGood;
+    if (found == Found::kUnread && good == 0) {
+      result->release();
+      result = collect_one(record);
+      result->result().min_off = read.result.min_off;
+      result->result().max_off = read.result.max_off;
+      return result;
+    }
+    gantry_span whole{at, record.bytes, 0, nullptr};
+    if (found == Found::kGood && record.refers) {
+      if (at == to) to += record.bytes;
+      const std::optional<Reference> reference = reference_of(record, at);
+      const std::uint32_t whole_size = reference ? whole_bytes(*reference, record.bytes) : 0;
+      if (good > 0 && bytes + whole_size > read.max_bytes) {
+        r.next_off = record.queue_off;
+        r.stop = GANTRY_STOP_LIMIT;
+        break;
+      }
+      found = reference && borrow(*reference, record, at, &last_of_base, result, &whole) ? Found::kGood : Found::kBad;
+    }
+    if (found != Found::kGood) {
+      // What cannot be had from its extent is read alone by the next read.
+      r.next_off = record.queue_off + (found == Found::kBad ? 1 : 0);
+      r.stop = found == Found::kBad ? GANTRY_STOP_BAD : GANTRY_STOP_LIMIT;
+      break;
+    }
+    bytes += whole.n;
+    if (!record.refers) whole.p = keep_placed(record, at);
+    result->records()[good] = {whole, record.queue_off, record.pos().v, record.tag, record.store_ms};
   }
   result->seal(good);
   return result;
@@ -181,10 +199,16 @@ ReadResult *Readers::collect(const ColdRead &read) {
 ReadResult *Readers::collect_one(const ColdRecord &record) {
   ReadResult *result = ReadResult::create(1, record.bytes);
   std::uint8_t *to = result->bytes();
-  const bool good = read_direct(record, to);
-  const LogPos pos = record.segment->base + record.offset;
+  bool good = read_direct(record, to);
+  const LogPos pos = record.pos();
   if (!good) report_bad(*record.segment, pos, record.bytes);
-  result->records()[0] = {{to, record.bytes, 0, nullptr}, record.queue_off, pos.v, record.tag, record.store_ms};
+  gantry_span whole{to, record.bytes, 0, nullptr};
+  if (good && record.refers) {
+    const std::optional<Reference> reference = reference_of(record, to);
+    ExtentRef last;
+    good = reference && borrow(*reference, record, to, &last, result, &whole);
+  }
+  result->records()[0] = {whole, record.queue_off, pos.v, record.tag, record.store_ms};
   result->result().next_off = record.queue_off + 1;
   result->result().stop = good ? GANTRY_STOP_LIMIT : GANTRY_STOP_BAD;
   result->seal(good ? 1 : 0);
@@ -246,7 +270,7 @@ void Readers::open_window(const ColdRead &read, const RunPart &part) {
     window->rows[i].tag = entry.tag;
     if (entry.record == kNoRecord) continue;
     const RecordRow &record = index.records()[entry.record];
-    if (std::int64_t{record.offset} + record.bytes <= part.segment->bytes) window->rows[i].record = record;
+    if (std::int64_t{record.offset} + record.bytes() <= part.segment->bytes) window->rows[i].record = record;
   }
   core_.windows.put(read.queue, part.segment->no, at, std::move(window));
 }
@@ -268,17 +292,17 @@ bool Readers::resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *s
     const bool lost = entry.record == kNoRecord;
     if (!lost && !read.any_tag && std::find(read.tags.begin(), read.tags.end(), entry.tag) == read.tags.end()) continue;
     const RecordRow record = lost ? RecordRow{} : index.records()[entry.record];
-    if (record.bytes == 0) {
+    if (record.damaged()) {
       ++read.offset;
       read.result.stop = GANTRY_STOP_BAD;
       return false;
     }
     if (read.records.size() == read.max_records) return false;
-    if (!read.index_only && !read.records.empty() && *bytes + record.bytes > read.max_bytes) return false;
-    if (std::int64_t{record.offset} + record.bytes > part.segment->bytes) return false;
-    *bytes += record.bytes;
-    read.records.push_back({part.segment, record.offset, record.bytes, record.crc, read.offset, entry.tag,
-                            store_ms_of(part.run->footer().first_store_ms, record.store_ms_delta)});
+    if (!read.index_only && !read.records.empty() && *bytes + record.bytes() > read.max_bytes) return false;
+    if (std::int64_t{record.offset} + record.bytes() > part.segment->bytes) return false;
+    *bytes += record.bytes();
+    read.records.push_back({part.segment, record.offset, record.bytes(), record.crc, read.offset, entry.tag,
+                            store_ms_of(part.run->footer().first_store_ms, record.store_ms_delta), record.refers(), {}});
   }
   return true;
 }
@@ -292,10 +316,10 @@ bool Readers::resolve_position(ColdRead &read, std::int32_t *status) {
   if (number == kNoRecord) return false;
   const RecordRow &record = run->index().records()[number];
   *status = GANTRY_E_CORRUPT;
-  if (record.bytes == 0 || std::int64_t{record.offset} + record.bytes > read.runs[0].segment->bytes) return false;
+  if (record.damaged() || std::int64_t{record.offset} + record.bytes() > read.runs[0].segment->bytes) return false;
   read.result.stop = GANTRY_STOP_END;
-  read.records.push_back({read.runs[0].segment, record.offset, record.bytes, record.crc, -1, 0,
-                          store_ms_of(run->footer().first_store_ms, record.store_ms_delta)});
+  read.records.push_back({read.runs[0].segment, record.offset, record.bytes(), record.crc, -1, 0,
+                          store_ms_of(run->footer().first_store_ms, record.store_ms_delta), record.refers(), {}});
   return true;
 }
 

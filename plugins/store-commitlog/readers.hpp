@@ -8,6 +8,8 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -69,6 +71,10 @@ class Readers {
   [[nodiscard]] std::shared_ptr<Extent> fill(const Segment &segment, std::int64_t begin, bool verify);
   [[nodiscard]] bool rows_between(const Segment &segment, std::int64_t begin, std::int64_t end, std::vector<RecordRow> *rows);
   [[nodiscard]] bool read_direct(const ColdRecord &record, std::uint8_t *to);
+  // ---- readers_bases.cpp
+  [[nodiscard]] std::optional<Reference> reference_of(const ColdRecord &record, const std::uint8_t *stored);
+  [[nodiscard]] bool borrow(const Reference &reference, const ColdRecord &record, const std::uint8_t *stored, ExtentRef *last, ReadResult *result, gantry_span *whole);
+  [[nodiscard]] bool read_base(const Reference &reference, ExtentRef *last, const std::function<void(const std::uint8_t *)> &use);
   void perform_ahead(LogPos begin, std::uint32_t count);
   void report_bad(const Segment &segment, LogPos pos, std::uint32_t bytes);
 

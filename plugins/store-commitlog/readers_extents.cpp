@@ -61,22 +61,25 @@ std::shared_ptr<Extent> Readers::fill(const Segment &segment, std::int64_t begin
     if (!whole) continue;
     extent->bad.clear();
     for (const RecordRow &row : rows) {
-      if (crc32c(extent->at(segment.base + row.offset), row.bytes) != row.crc) extent->bad.push_back(segment.base + row.offset);
+      if (std::int64_t{row.offset} + row.bytes() > end) continue;  // whoever reads it compares it
+      if (crc32c(extent->at(segment.base + row.offset), row.bytes()) != row.crc) extent->bad.push_back(segment.base + row.offset);
     }
     if (extent->bad.empty()) break;
   }
   if (!whole) return nullptr;
   extent->verified = known;
   for (const RecordRow &row : rows) {
-    if (extent->is_bad(segment.base + row.offset)) report_bad(segment, segment.base + row.offset, row.bytes);
+    if (extent->is_bad(segment.base + row.offset)) report_bad(segment, segment.base + row.offset, row.bytes());
   }
+  std::erase_if(rows, [](const RecordRow &row) { return row.bytes() < Extent::kMinBaseBytes && !row.refers(); });
+  extent->bases.assign(rows.begin(), rows.end());  // not more memory than they need
   return extent;
 }
 
-// Rows of the records that lie in the range as a whole. False: the segment's index is damaged.
+// Rows of the records that begin in the range. False: the segment's index is damaged.
 bool Readers::rows_between(const Segment &segment, std::int64_t begin, std::int64_t end, std::vector<RecordRow> *rows) {
   const auto take = [&](const RecordRow &row) {
-    if (row.bytes != 0 && std::int64_t{row.offset} + row.bytes <= end) rows->push_back(row);
+    if (!row.damaged() && std::int64_t{row.offset} + row.bytes() <= segment.bytes) rows->push_back(row);
   };
   std::shared_ptr<RunFile> run;
   {

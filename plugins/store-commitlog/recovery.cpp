@@ -2,6 +2,7 @@
 // the end of the log, a first frame of a new epoch.
 #include "recovery.hpp"
 
+#include "format_mark.hpp"
 #include "log_scan.hpp"
 #include "run_file.hpp"
 #include "segment_files.hpp"
@@ -35,6 +36,7 @@ class Recovery {
   Result<void> start_new_log();
   Result<void> read_log();
   Result<void> make_live();
+  void find_readable();
   void remove_stray_runs();
   Result<void> open_next();
   Result<void> attach_run(const SegmentRef &segment);
@@ -54,6 +56,14 @@ Result<void> Recovery::list_segments() {
   for (const std::string &name : names) {
     LogPos base;
     if (!parse_position(name, &base)) continue;
+    if (const std::uint32_t format = format_of_mark(base); format != 0) {
+      if (format > kFormatWithReferences) {
+        return Error{GANTRY_E_UNSUPPORTED, "the log in " + core_.log_dir + " is of format " + std::to_string(format) + ", says " + name + " there; this build knows formats up to " +
+                                               std::to_string(kFormatWithReferences) + ": use a newer one"};
+      }
+      core_.references_allowed = true;
+      continue;
+    }
     Result<SegmentRef> segment = open_segment(core_, base);
     if (!segment) return std::move(segment.error());
     const bool odd = base.v % kBlock != 0 || (*segment)->bytes < kBlock || (*segment)->bytes % kBlock != 0 ||
@@ -149,6 +159,7 @@ Result<void> Recovery::make_live() {
   for (const SegmentRef &segment : core_.segments.live) {
     if (segment->run != nullptr) GANTRY_TRY(attach_run(segment));
   }
+  find_readable();
   for (const SegmentRef &segment : core_.segments.live) {
     if (segment->index == nullptr) continue;
     for (QueuePart *part : segment->index->parts()) {
@@ -160,6 +171,17 @@ Result<void> Recovery::make_live() {
     }
   }
   return {};
+}
+
+// Segments that had expired and were kept as bases are not to be read again: not those that the checkpoint knows of, and none whose own bases are gone.
+void Recovery::find_readable() {
+  const std::deque<SegmentRef> &live = core_.segments.live;
+  std::uint32_t &first = core_.segments.first_readable;
+  first = live.front()->no;
+  while (checkpoint_ && first < live.back()->no && live[first - live.front()->no]->base.v < checkpoint_->head.log_begin) ++first;
+  for (const SegmentRef &segment : live) {
+    if (segment != live.back() && segment->oldest_base < live.front()->base) first = std::max(first, segment->no + 1);
+  }
 }
 
 // Runs whose segment retention has dropped.
@@ -189,6 +211,7 @@ Result<void> Recovery::open_next() {
 Result<void> Recovery::attach_run(const SegmentRef &segment) {
   segment->first_store_ms = segment->run->footer().first_store_ms;
   segment->last_store_ms = segment->run->footer().last_store_ms;
+  segment->oldest_base = oldest_base_of(segment->end(), segment->run->index().base_reach());
   for (const PartRow &row : segment->run->index().parts()) {
     QueueState *queue = core_.queues.get(row.queue);
     if (queue == nullptr) continue;

@@ -12,6 +12,12 @@ SegmentRef SegmentList::find(LogPos pos) const {
   return pos < (*at)->end() ? *at : nullptr;
 }
 
+bool SegmentList::oldest_is_base() const {
+  const LogPos end = live.front()->end();
+  const auto first = live.begin() + (first_no() - live.front()->no);
+  return std::any_of(first, live.end(), [end](const SegmentRef &segment) { return segment->oldest_base < end; });
+}
+
 std::string segment_file_name(LogPos base) {
   char name[24];
   std::snprintf(name, sizeof name, "%020lld", static_cast<long long>(base.v));

@@ -4,6 +4,7 @@
 #include "files.hpp"
 #include "segment_index.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -30,6 +31,7 @@ struct Segment {
   std::shared_ptr<RunFile> run;         // null until it is on disk
   std::int64_t first_store_ms = 0, last_store_ms = 0;  // of its records; 0 when it has none
   LogPos plain_end;                     // end of the last write without dsync
+  LogPos oldest_base{INT64_MAX};        // lowest position that a reference in here leads to
   bool sealed = false;                  // the log went on in the next one
   bool recycled = false;                // its blocks were written in an earlier life
 
@@ -46,9 +48,13 @@ struct SegmentList {
   std::deque<SegmentRef> live;   // front is the oldest, back the one written to
   std::deque<SegmentRef> ready;  // allocated, consecutive after live.back()
   std::uint32_t next_no = 0;
+  std::uint32_t first_readable = 0;  // segments before it have expired: kept for the references of later ones, no more to be read from
 
   [[nodiscard]] Segment &active() const { return *live.back(); }
-  [[nodiscard]] std::uint32_t first_no() const { return live.front()->no; }
+  [[nodiscard]] std::uint32_t first_no() const { return std::max(first_readable, live.front()->no); }
+  [[nodiscard]] const SegmentRef &oldest_readable() const { return by_no(first_no()); }
+  // A record that can be read refers to the oldest segment.
+  [[nodiscard]] bool oldest_is_base() const;
   [[nodiscard]] const SegmentRef &by_no(std::uint32_t no) const { return live[no - live.front()->no]; }
   // Null when the position lies in none.
   [[nodiscard]] SegmentRef find(LogPos pos) const;

@@ -28,10 +28,16 @@ inline constexpr std::int32_t kUnknownStoreMs = INT32_MIN;
 }
 
 struct RecordRow {
+  static constexpr std::uint32_t kRefers = 1u << 31;  // the record begins with a Reference (format.hpp)
+
   std::uint32_t offset = 0;  // in the segment
-  std::uint32_t bytes = 0;   // 0: damaged, nothing to read
+  std::uint32_t size = 0;    // stored bytes and kRefers; 0: damaged, nothing to read
   std::uint32_t crc = 0;     // crc32c of the bytes
   std::int32_t store_ms_delta = 0;  // against the segment's first_store_ms
+
+  [[nodiscard]] std::uint32_t bytes() const { return size & ~kRefers; }
+  [[nodiscard]] bool refers() const { return (size & kRefers) != 0; }
+  [[nodiscard]] bool damaged() const { return size == 0; }
 };
 static_assert(sizeof(RecordRow) == 16);
 
@@ -89,7 +95,7 @@ class SegmentIndex {
   [[nodiscard]] std::uint32_t find_record(std::uint32_t offset) const;
   // First row whose record begins at `offset` or behind it; record_count() when there is none.
   [[nodiscard]] std::uint32_t first_record_from(std::uint32_t offset) const;
-  void mark_bad(std::uint32_t record) { rows_[record / kRowsPerChunk][record % kRowsPerChunk].bytes = 0; }
+  void mark_bad(std::uint32_t record) { rows_[record / kRowsPerChunk][record % kRowsPerChunk].size = 0; }
 
   [[nodiscard]] QueuePart *add_part(std::uint32_t queue, QueueOff first);
   void add_entry(QueuePart *part, std::uint32_t record, std::int64_t tag) {

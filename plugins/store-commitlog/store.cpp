@@ -23,7 +23,8 @@ Result<std::unique_ptr<Store>> Store::create(const gantry_host *host, const gant
 Store::Store(const Host &host, Options options, StoreParts parts, Arena &arena)
     : make_engine_(std::move(parts.make_engine)),
       core_(host, std::move(options), parts.files != nullptr ? std::move(parts.files) : std::make_unique<Files>(), arena),
-      hot_(core_) {}
+      hot_(core_),
+      references_(core_) {}
 
 Store::~Store() { stop(); }
 

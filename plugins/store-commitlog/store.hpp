@@ -6,6 +6,7 @@
 #include "hot_read.hpp"
 #include "pump.hpp"
 #include "readers.hpp"
+#include "references.hpp"
 
 #include <gantry/draft/store.h>
 
@@ -56,6 +57,7 @@ class Store {
   std::function<Result<std::unique_ptr<IoEngine>>()> make_engine_;
   Core core_;
   HotReader hot_;  // guarded by Core::mutex
+  References references_;  // the same
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Background> background_;
   std::unique_ptr<Readers> readers_;

@@ -59,7 +59,8 @@ std::int32_t Store::append(std::uint32_t shard, const gantry_append *requests, s
   std::int32_t rc = GANTRY_OK;
   {
     const std::lock_guard lock(core_.mutex);
-    while (taken < n && (rc = core_.writer.append(requests[taken], cq)) == GANTRY_OK) ++taken;
+    const auto take = [&](const gantry_append &one) { return one.base_bytes == 0 ? core_.writer.append(one, cq) : references_.append(one, cq); };
+    while (taken < n && (rc = take(requests[taken])) == GANTRY_OK) ++taken;
   }
   if (rc == GANTRY_E_AGAIN) core_.wake_background();  // it may be a segment that is missing
   if (taken == 0) return n == 0 ? 0 : rc;
@@ -138,6 +139,7 @@ std::int32_t Store::read_at(std::uint32_t, std::int64_t phys_pos, std::uint64_t 
 const gantry_read_result *Store::deliver(HotReader::Answer answer, ReadResult *result, ColdRead cold) {
   switch (answer) {
     case HotReader::Answer::kInline:
+      for (const ToPlace &record : cold.to_place) record.place();
       if (cold.ahead_count > 0) readers_->ahead(cold.ahead, cold.ahead_count);
       return result->abi();
     case HotReader::Answer::kNotFound: complete(cold.cq, cold.user_data, GANTRY_E_NOT_FOUND); break;
@@ -210,7 +212,7 @@ void Store::stats(gantry_store_stats *out) {
   s.size = sizeof s;
   if (opened_) {
     const std::lock_guard lock(core_.mutex);
-    s.log_begin_pos = core_.segments.live.front()->base.v;
+    s.log_begin_pos = core_.segments.oldest_readable()->base.v;
     s.log_end_pos = core_.writer.taken_pos().v;
     s.durable_pos = core_.writer.flushed_pos().v;
     s.segments = core_.segments.live.size();

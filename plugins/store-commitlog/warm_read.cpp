@@ -12,7 +12,7 @@ bool HotReader::find_extents(std::size_t *copied) {
   extent_of_.clear();
   for (const Picked &one : picked_) {
     const LogPos pos{one.record.phys_pos};
-    const LogPos end = pos + one.row->bytes;
+    const LogPos end = pos + one.row->bytes();
     LogPos begin = pos - one.row->offset % Extent::kBytes;
     if (!extents_.empty() && extents_.back()->begin() == begin) {
       extent_of_.push_back(static_cast<std::uint32_t>(extents_.size()) - 1);
@@ -27,7 +27,7 @@ bool HotReader::find_extents(std::size_t *copied) {
       begin = extent->end();
       extents_.push_back(std::move(extent));
     }
-    if (extents_[extent_of_.back()]->end() < end) *copied += one.row->bytes;
+    if (extents_[extent_of_.back()]->end() < end) *copied += one.row->bytes();
     if (*copied > kMaxCopiedInline) return false;
   }
   return true;
@@ -36,7 +36,7 @@ bool HotReader::find_extents(std::size_t *copied) {
 // Copies a record that begins in that extent and ends in a later one. False: it is not what its checksum says.
 bool HotReader::place_across(const Picked &one, std::size_t extent, std::uint8_t *to) const {
   LogPos pos{one.record.phys_pos};
-  const LogPos end = pos + one.row->bytes;
+  const LogPos end = pos + one.row->bytes();
   std::uint8_t *at = to;
   for (; pos < end; ++extent) {
     const std::int64_t n = std::min(extents_[extent]->end(), end) - pos;
@@ -44,7 +44,7 @@ bool HotReader::place_across(const Picked &one, std::size_t extent, std::uint8_t
     at += n;
     pos = pos + n;
   }
-  return crc32c(to, one.row->bytes) == one.row->crc;
+  return crc32c(to, one.row->bytes()) == one.row->crc;
 }
 
 // Null: a reader thread has to do it.
@@ -69,7 +69,7 @@ ReadResult *HotReader::finish_warm(const gantry_read_result &state, ColdRead *co
     const Extent &extent = *extents_[extent_of_[good]];
     gantry_record &record = result->records()[good];
     record = one.record;
-    if (pos + one.row->bytes <= extent.end()) {
+    if (pos + one.row->bytes() <= extent.end()) {
       if (extent.is_bad(pos)) {  // counted and logged when the extent was filled
         r.next_off = one.record.queue_off + 1;
         r.stop = GANTRY_STOP_BAD;
@@ -84,7 +84,7 @@ ReadResult *HotReader::finish_warm(const gantry_read_result &state, ColdRead *co
         return nullptr;
       }
       record.bytes.p = to;
-      to += one.row->bytes;
+      to += one.row->bytes();
     }
   }
   look_ahead(cold);

@@ -59,7 +59,7 @@ def worker(gantry, ledger, name, rng):
                 number += 1
                 level = rng.choice((1, 1, 2))
                 body = f"{name}-{number}"
-                frame, opaque = conn.frame(remoting.SEND_V2, remoting.send_fields(TOPIC, rng.randrange(QUEUES), f"DELAY\x01{level}"), body.encode())
+                frame, opaque = conn.frame(remoting.SEND_V2, remoting.send_fields(TOPIC, rng.randrange(QUEUES), f"DELAY\x01{level}"), kill_rounds.body_of(body))
                 under_way[opaque] = (body, time.time(), level)
                 with ledger.lock:
                     ledger.tried.add(body)
@@ -92,7 +92,7 @@ def check(gantry, ledger):
     """Waits until everything that was acknowledged has come, then for what should not come."""
     deadline = time.monotonic() + QUIET_S
     while True:
-        arrived, again = ([(stored.body.decode(), stored.store_ms) for stored in remoting.read_all(gantry.port, GROUP, topic, queues)]
+        arrived, again = ([(kill_rounds.name_of(stored.body), stored.store_ms) for stored in remoting.read_all(gantry.port, GROUP, topic, queues)]
                           for topic, queues in ((TOPIC, QUEUES), (f"%RETRY%{GROUP}", 1)))
         count, count_again = collections.Counter(b for b, _ in arrived), collections.Counter(b for b, _ in again)
         missing = [b for b in ledger.sent if count[b] == 0]

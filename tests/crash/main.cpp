@@ -1,5 +1,5 @@
 // store-crash: kills a process that appends under load, again and again, and compares what is left with what was acknowledged.
-//   store-crash --plugin=PATH [--level=memory|written|durable] [--expect-loss] [--rounds=N] [--seed=N] [--set=key=value ...]
+//   store-crash --plugin=PATH [--level=memory|written|durable] [--bases] [--expect-loss] [--rounds=N] [--seed=N] [--set=key=value ...]
 // Exit code 0: everything acknowledged was there, byte for byte. 1: not, or nothing was shown. 2: wrong arguments.
 // --expect-loss turns 0 and 1 round: at level memory a kill loses acknowledged records, and this test must notice.
 #include "model.h"
@@ -22,6 +22,8 @@ int main(int argc, char **argv) {
       options.level = GANTRY_DURABILITY_WRITTEN;
     } else if (arg == "--level=durable") {
       options.level = GANTRY_DURABILITY_DURABLE;
+    } else if (arg == "--bases") {
+      options.bases = true;
     } else if (arg == "--expect-loss") {
       options.expect_loss = true;
     } else if (arg.starts_with("--rounds=")) {

@@ -30,12 +30,18 @@ RecordSpec record_of(std::uint64_t serial) {
   for (std::size_t i = 0; i < out.queues.size(); ++i) out.tags.push_back(static_cast<std::int64_t>(h >> (16 + i)) % 1000 - 500);
   // Mostly small, now and then up to 40 KB, so that frames of all sizes and several blocks occur.
   const std::size_t size = h >> 32 & 15 ? 8 + (h >> 40) % 1500 : 8 + (h >> 40) % 40000;
-  std::string body = filled(size, serial);
+  const std::uint64_t source = body_source(serial);
+  std::string body = source == kNone ? filled(size, serial) : body_of(record_of(source).bytes);
   store_be64(body.data(), serial);
   out.bytes = make_record("Topic", static_cast<std::uint32_t>(first), body);
   out.key_hashes = {serial % kKeys, h | kKeys};
   out.store_ms = kTestWallMs + static_cast<std::int64_t>(serial / 16);
   return out;
+}
+
+std::uint64_t body_source(std::uint64_t serial) {
+  const std::uint64_t h = mixed(serial + 7), before = 1 + (h >> 8) % 2500;
+  return h % 4 == 0 && serial % kPerRound >= before ? serial - before : kNone;
 }
 
 std::uint64_t serial_in(std::string_view record) {

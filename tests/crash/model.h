@@ -31,6 +31,9 @@ struct RecordSpec {
   std::vector<std::uint64_t> key_hashes;  // one that the records of kKeys share by turns, one of its own
 };
 [[nodiscard]] RecordSpec record_of(std::uint64_t serial);
+// An earlier record of the same round whose body this one repeats from kOwnBodyBytes on, so that it may be stored with a reference; kNone: none.
+constexpr std::size_t kOwnBodyBytes = 8;  // the serial
+[[nodiscard]] std::uint64_t body_source(std::uint64_t serial);
 // The serial that a stored record claims; kNone when it is too short to carry one.
 [[nodiscard]] std::uint64_t serial_in(std::string_view record);
 
@@ -46,6 +49,7 @@ void apply_meta(const std::vector<MetaOp> &ops, Rows &rows);
 struct Ack {
   enum Kind : std::uint64_t { kRecord = 1, kMeta = 2, kFault = 3 };
   std::uint64_t kind = 0, serial = 0;
+  std::uint64_t refers = 0;       // kRecord: 1 when it was stored with a reference
   std::int64_t phys_pos = 0;
   std::int64_t offsets[2] = {-1, -1};  // kFault: offsets[0] is the code
 };
@@ -62,7 +66,7 @@ struct Expected {
   Rows rows;                                       // before the last round
   std::uint64_t round = 0;                         // the last round
   std::uint64_t last_meta = kNone;                 // highest meta serial acknowledged in it
-  std::uint64_t acknowledged = 0;                  // records, in all
+  std::uint64_t acknowledged = 0, referring = 0;   // records, in all
 };
 
 struct Options {
@@ -70,6 +74,7 @@ struct Options {
   ConfigTexts config;
   std::uint32_t level = GANTRY_DURABILITY_WRITTEN;
   std::uint64_t rounds = 25, seed = 0;
+  bool bases = false;        // records that may be stored with a reference are
   bool expect_loss = false;  // the other way round: success is that a loss was noticed
 };
 

@@ -38,7 +38,8 @@ class Parent {
       std::fprintf(stderr, "store-crash: nothing was lost in %lu rounds, or the loss was not noticed\n", options_.rounds);
       return 1;
     }
-    std::printf("store-crash: %lu acknowledged records, all there after %lu kills\n", expected_.acknowledged, options_.rounds);
+    std::printf("store-crash: %lu acknowledged records, %lu of them with the body of another, all there after %lu kills\n", expected_.acknowledged, expected_.referring, options_.rounds);
+    if (options_.bases && expected_.referring < expected_.acknowledged / 20) return 1;
     // A run that acknowledged next to nothing has shown nothing.
     return expected_.acknowledged > options_.rounds * 20 ? 0 : 1;
   }
@@ -127,6 +128,7 @@ class Parent {
       places[offset] = {ack.serial, ack.phys_pos};
     }
     ++expected_.acknowledged;
+    expected_.referring += ack.refers;
     return true;
   }
 

@@ -41,7 +41,7 @@ class PopCrash(kill_rounds.Scenario):
 
     def prepare(self, gantry):
         conn = remoting.Connection(gantry.port)
-        conn.call(remoting.SEND_V2, remoting.send_fields(TOPIC, 0, default_queues=QUEUES), b"first")
+        conn.call(remoting.SEND_V2, remoting.send_fields(TOPIC, 0, default_queues=QUEUES), kill_rounds.body_of("first"))
         self.sent.add("first")
         self.tried.add("first")
         conn.close()
@@ -67,7 +67,7 @@ def sender(gantry, ledger, name, rng):
             body = f"{name}-{number}"
             with ledger.lock:
                 ledger.tried.add(body)
-            code, _, remark, _ = conn.call(remoting.SEND_V2, remoting.send_fields(TOPIC, rng.randrange(QUEUES)), body.encode())
+            code, _, remark, _ = conn.call(remoting.SEND_V2, remoting.send_fields(TOPIC, rng.randrange(QUEUES)), kill_rounds.body_of(body))
             with ledger.lock:
                 if code != 0:
                     ledger.faults.append(f"send answered {code}: {remark}")
@@ -83,7 +83,7 @@ class Message:
 
     def __init__(self, record, fields, starts):
         self.queue, self.offset, self.count, self.topic = record.queue, record.queue_offset, record.reconsume_times, record.topic
-        self.body = record.body.decode()
+        self.body = kill_rounds.name_of(record.body)
         self.real_topic = TOPIC
         self.handle = record.properties.get("POP_CK")
         if self.handle is None:

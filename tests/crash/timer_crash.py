@@ -101,7 +101,7 @@ def worker(gantry, ledger, name, rng):
                 number += 1
                 body = f"{name}-{number}"
                 prop, due_ms = timed(rng)
-                frame, opaque = conn.frame(remoting.SEND_V2, remoting.send_fields(TOPIC, rng.randrange(QUEUES), f"{prop}\x02UNIQ_KEY\x01{body}"), body.encode())
+                frame, opaque = conn.frame(remoting.SEND_V2, remoting.send_fields(TOPIC, rng.randrange(QUEUES), f"{prop}\x02UNIQ_KEY\x01{body}"), kill_rounds.body_of(body))
                 under_way[opaque] = (body, due_ms)
                 with ledger.lock:
                     ledger.tried[body] = due_ms
@@ -136,7 +136,7 @@ def check(gantry, ledger):
     wanted = [b for b in ledger.sent if b not in ledger.recall_tried]
     while True:
         all_due = time.time() > last_due_s + 0.5
-        arrived = [(stored.body.decode(), stored.store_ms) for stored in remoting.read_all(gantry.port, GROUP, TOPIC, QUEUES)]
+        arrived = [(kill_rounds.name_of(stored.body), stored.store_ms) for stored in remoting.read_all(gantry.port, GROUP, TOPIC, QUEUES)]
         count = collections.Counter(b for b, _ in arrived)
         missing = [b for b in wanted if count[b] == 0]
         if (not missing and all_due) or time.monotonic() > deadline:

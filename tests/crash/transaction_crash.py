@@ -111,7 +111,7 @@ def sender(gantry, ledger, name, rng):
                 body = f"{rng.choices(list(PLANS), PLANS.values())[0]}:{name}-{number}"
                 fields = remoting.send_fields(TOPIC, rng.randrange(QUEUES), f"TRAN_MSG\x01true\x02PGROUP\x01{PRODUCERS}\x02UNIQ_KEY\x01{body}")
                 fields["f"] = 4
-                frame, opaque = conn.frame(remoting.SEND_V2, fields, body.encode())
+                frame, opaque = conn.frame(remoting.SEND_V2, fields, kill_rounds.body_of(body))
                 under_way[opaque] = body
                 with ledger.lock:
                     ledger.tried.add(body)
@@ -142,7 +142,7 @@ def producer(gantry, ledger):
             header, body = conn.receive_any()
             if header["code"] != CHECK_TRANSACTION_STATE or header["flag"] & 1:
                 continue
-            text = next(remoting.records(body)).body.decode()
+            text = kill_rounds.name_of(next(remoting.records(body)).body)
             with ledger.lock:
                 ledger.asked += 1
             plan = plan_of(text)
@@ -164,7 +164,7 @@ def check(gantry, ledger):
     while True:
         with ledger.lock:
             asked = ledger.asked
-        arrived = [stored.body.decode() for stored in remoting.read_all(gantry.port, READERS, TOPIC, QUEUES)]
+        arrived = [kill_rounds.name_of(stored.body) for stored in remoting.read_all(gantry.port, READERS, TOPIC, QUEUES)]
         count = collections.Counter(arrived)
         missing = [body for body in wanted if count[body] == 0]
         # Nothing more for some rounds of checks.

@@ -85,6 +85,7 @@ void CommitlogTest::TearDown() {
 
 void CommitlogTest::open(std::int32_t expected) {
   host_ = std::make_unique<FakeHost>();
+  if (wall_ms != 0) host_->freeze_clock(wall_ms);
   store_ = std::make_unique<StoreInstance>(*host_, component_over(disk), config);
   const std::int32_t rc = store_->open(dir(), level);
   ASSERT_EQ(rc, expected) << store_->error().text;
@@ -130,7 +131,7 @@ std::vector<std::filesystem::path> files_in(const std::filesystem::path &folder,
   std::vector<std::filesystem::path> out;
   for (const auto &entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename();
-    if (name.size() == name_bytes && name[0] == '0') out.push_back(entry.path());
+    if (name.size() == name_bytes && name[0] == '0' && entry.is_regular_file()) out.push_back(entry.path());
   }
   std::sort(out.begin(), out.end());
   return out;

@@ -68,7 +68,7 @@ TEST_F(WarmRead, AScanFindsWhatComesNextReadAhead) {
     ASSERT_NO_FATAL_FAILURE(expect_records(got, at));
     at = got->next_off;
   }
-  EXPECT_LE(reads, 12) << "every extent is read once";
+  EXPECT_LE(reads, 13) << "every extent is read once: nine, and four ahead";
 }
 
 TEST_F(WarmRead, ARecordInTwoExtentsComesWhole) {

@@ -48,8 +48,8 @@ typedef struct gantry_append {
   uint32_t flags;                /* 0 */
   /* A body that is stored already: base_bytes bytes at base_skip of the record at log position base_pos stand between spans 0 and 1 of
    * this record, without being written again. `bytes` counts them. base_bytes 0 = none. The store keeps them for as long as it keeps this
-   * record; the base may itself have a base. Reads give the whole record, and their max_bytes counts it. The base is readable (acknowledged) by
-   * then, else NOT_FOUND; bytes past its end are INVALID. */
+   * record, also after the base itself can no longer be read; the base may itself have a base. Reads give the whole record, and their max_bytes
+   * counts it. The base is readable (acknowledged) by then, else NOT_FOUND; bytes past its end are INVALID. */
   int64_t base_pos;
   uint32_t base_skip, base_bytes;
   uint64_t reserved[4];          /* 0 */
@@ -149,7 +149,7 @@ typedef struct gantry_store_v1 {
   int32_t (*queue_open)(void *self, gantry_str topic, uint32_t queue_no, uint32_t kind, gantry_queue *out) GANTRY_NOEXCEPT;
   /* Copies the records into the log. Completion: result = log position, aux = queue offset of link 0.
    * Inline: AGAIN (buffers full: retry after the next completion), NOT_WRITABLE, NO_SPACE, INVALID; with a base also UNSUPPORTED, NOT_FOUND and STALE
-   * (it is too old to be referred to): append the whole record instead. Completion: OK, IO, NO_SPACE, NOT_WRITABLE, CANCELLED.
+   * (the store would rather not refer to it: it is old, or not at hand; the next one may be taken): append the whole record instead. Completion: OK, IO, NO_SPACE, NOT_WRITABLE, CANCELLED.
    * Once an append to a queue has completed with a failure, no later one to that queue may complete with OK until the store is opened again: who reads the
    * queue relies on there being no gaps.
    * [thread: shard] [blocking: never] [owns: borrowed during the call] [phase: started] */
