@@ -106,6 +106,29 @@ def register_with_fewer_topics(session):
 
 
 @case
+def register_same_address_under_another_name(session):
+    connection, _ = registered(session)
+    fields = broker_fields(session, brokerName=session.topic_name("renamed"))
+    ask(session, "reply", codes.REGISTER_BROKER, fields, topics(session, *two_topics(session)), on=connection)
+    ask(session, "route", codes.GET_ROUTEINFO_BY_TOPIC, {"topic": session.topic_name("t1")})
+
+
+@case
+def register_in_another_cluster(session):
+    connection, _ = registered(session)
+    fields = broker_fields(session, clusterName=session.topic_name("other_cluster"))
+    ask(session, "reply", codes.REGISTER_BROKER, fields, topics(session, *two_topics(session), counter=2), on=connection)
+    ask(session, "clusters", codes.GET_BROKER_CLUSTER_INFO, keep=only_own(session))
+
+
+@case
+def unregister_of_another_address(session):
+    connection, fields = registered(session)
+    ask(session, "reply", codes.UNREGISTER_BROKER, fields | {"brokerAddr": "192.0.2.9:10911"}, on=connection)
+    ask(session, "route", codes.GET_ROUTEINFO_BY_TOPIC, {"topic": session.topic_name("t1")})
+
+
+@case
 def unregister(session):
     connection, fields = registered(session)
     ask(session, "reply", codes.UNREGISTER_BROKER, fields, on=connection)

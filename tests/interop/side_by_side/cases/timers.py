@@ -32,6 +32,8 @@ waits("delay_ms", TIMER_DELAY_MS="60000", UNIQ_KEY="0A0B0C0D00000000000000000000
 waits("deliver_at", TIMER_DELIVER_MS=in_ms(60000), UNIQ_KEY="0A0B0C0D00000000000000000000AD04")
 waits("too_far", TIMER_DELAY_SEC=str(4 * 24 * 3600))
 waits("delay_is_no_number", TIMER_DELAY_SEC="soon")
+waits("start_deliver_time", __STARTDELIVERTIME=in_ms(60000), UNIQ_KEY="0A0B0C0D00000000000000000000AD10")
+waits("delete_by_unique_key", TIMER_DELAY_SEC="60", TIMER_DEL_UNIQKEY="0A0B0C0D00000000000000000000AD03")
 waits("deliver_time_is_no_number", TIMER_DELIVER_MS="noon")
 
 
