@@ -24,8 +24,11 @@ def shown(value) -> str:
 
 
 def differences(ours, theirs, where: str = "") -> list[Difference]:
-    """Lists of one length are compared item by item, others as a whole."""
+    """Lists of one length are compared item by item, others as a whole. Of replies with two codes (or one that is missing) only that counts."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
+        for decisive in ("answer", "asked", "code"):
+            if not isinstance(ours.get(decisive, {}), dict) and ours[decisive] != theirs.get(decisive, ours[decisive]):
+                return [Difference(f"{where}.{decisive}" if where else decisive, ours[decisive], theirs[decisive])]
         found = []
         for name in sorted(ours.keys() | theirs.keys()):
             found += differences(ours.get(name, ABSENT), theirs.get(name, ABSENT), f"{where}.{name}" if where else name)

@@ -6,7 +6,7 @@
 Prints a line for each case with the versions that Gantry agrees with; fails on a difference that differences.toml does not
 list and, when all cases ran, on a listed one that did not occur. Environment: INTEROP_ONLY and INTEROP_SKIP (regular
 expressions for whole case names), SIDE_BY_SIDE_RECORDS (a file for all that was seen, as JSON), SIDE_BY_SIDE_WIDTH (cases
-at a time on each side, default 6).
+at a time on each side, default 16).
 """
 import json
 import os
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 def run_all(sides: dict[str, Side], selected: list[Case]) -> dict:
     """Records by case and side."""
     seen = {case.name: {} for case in selected}
-    width = int(os.environ.get("SIDE_BY_SIDE_WIDTH") or 6)
+    width = int(os.environ.get("SIDE_BY_SIDE_WIDTH") or 16)
     pools = {name: ThreadPoolExecutor(width) for name in sides}
     running = [(case.name, name, pools[name].submit(run_one, side, case)) for case in selected for name, side in sides.items()]
     for case_name, side_name, future in running:

@@ -25,6 +25,7 @@ class Spec:
     to_nameserver: bool = False
     json_body: bool = False
     keep: Callable | None = None
+    queue_below: bool = True
     binary: bool = True
     oneway: bool = True
 
@@ -43,6 +44,7 @@ def derive(spec: Spec) -> None:
         changes["unknown_group"] = lambda fields, body: (fields | {spec.group: UNKNOWN + "_group"}, body)
     if spec.queue:
         changes["queue_beyond"] = lambda fields, body: (fields | {spec.queue: 99}, body)
+    if spec.queue and spec.queue_below:
         changes["queue_below"] = lambda fields, body: (fields | {spec.queue: -1}, body)
     if spec.json_body:
         changes["no_body"] = lambda fields, body: (fields, b"")

@@ -11,7 +11,7 @@ POSITIONS = {"position", "preparedPosition", "indexLastUpdatePhyoffset", "commit
 STATUS = re.compile(r"[A-Z][A-Z_]+")
 TIME = re.compile(r"(?<![0-9A-Za-z])1\d{12}(?![0-9A-Za-z])")
 ADDRESS = re.compile(r"(?:127\.0\.0\.1|7f000001):(\d+)")
-HEX_ID = re.compile(r"(?<![0-9A-F])[0-9A-F]{32}(?![0-9A-F])")
+HEX_ID = re.compile(r"(?<![0-9A-F])(?:[0-9A-F]{32}|[0-9A-F]{56})(?![0-9A-F])")
 NEAR_MS = 4 * 24 * 3600 * 1000
 
 

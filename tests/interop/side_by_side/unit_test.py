@@ -140,15 +140,19 @@ class Comparing(unittest.TestCase):
         self.assertEqual([(one.where, one.ours, one.theirs) for one in found],
                          [("r.l.1.x", 2, 3), ("r.m", 1, compare.ABSENT), ("r.n", compare.ABSENT, 1)])
 
+    def test_of_two_codes_nothing_else_counts(self):
+        found = compare.differences({"r": {"code": 1, "x": 1}, "s": {"answer": "none"}}, {"r": {"code": 2}, "s": {"answer": "reply", "code": 0}})
+        self.assertEqual([one.where for one in found], ["r.code", "s.answer"])
+
     def test_lists_of_two_lengths_differ_as_a_whole(self):
         self.assertEqual([one.where for one in compare.differences({"l": [1]}, {"l": [1, 2]})], ["l"])
 
     def test_a_listed_difference_is_excused_and_another_is_not(self):
-        seen = {"4.9.7": {"reply": {"code": 1, "x": 1}}, "5.5.0": {"reply": {"code": 2}}}
+        seen = {"4.9.7": {"reply": {"code": 1}, "x": 1}, "5.5.0": {"reply": {"code": 2}}}
         listed = entries(GOOD)
         verdict = compare.judge("a.b", {"reply": {"code": 2}}, seen, listed)
         self.assertEqual((verdict.agrees, verdict.reasons, verdict.unlisted),
-                         (["5.5.0"], ["from 4.9.7: because"], ["from 4.9.7: reply.x: here <absent>, there 1"]))
+                         (["5.5.0"], ["from 4.9.7: because"], ["from 4.9.7: x: here <absent>, there 1"]))
         self.assertEqual(listed[0].unused(), [])
         self.assertEqual(len(compare.judge("b.a", {"reply": {"code": 2}}, seen, entries(GOOD)).unlisted), 2)
 

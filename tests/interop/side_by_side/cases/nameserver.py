@@ -39,8 +39,14 @@ def kv_overwritten(session):
     ask(session, "get", codes.GET_KV_CONFIG, fields)
 
 
+def address(session, last: int = 7) -> str:
+    """An address of the case's own: one address is one broker for Gantry."""
+    number = zlib.crc32(session.topic_name().encode())
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:{10000 + last}"
+
+
 def broker_fields(session, **changes) -> dict:
-    return {"brokerName": session.topic_name("broker"), "brokerAddr": "192.0.2.7:10911", "clusterName": session.topic_name("cluster"),
+    return {"brokerName": session.topic_name("broker"), "brokerAddr": address(session), "clusterName": session.topic_name("cluster"),
             "haServerAddr": "192.0.2.7:10912", "brokerId": 0, "compressed": "false", "bodyCrc32": 0} | changes
 
 
@@ -55,8 +61,9 @@ def two_topics(session) -> tuple[str, str]:
     return session.topic_name("t1"), session.topic_name("t2")
 
 
-derive(Spec("nameserver.register", codes.REGISTER_BROKER, lambda s: (broker_fields(s), topics(s, *two_topics(s))),
-            ("brokerName", "brokerAddr", "clusterName", "haServerAddr"), ("brokerId",), to_nameserver=True, json_body=True))
+# Without its names a registration leaves RocketMQ 4.9.7 with tables that other requests then fail on.
+derive(Spec("nameserver.register", codes.REGISTER_BROKER, lambda s: (broker_fields(s), topics(s, *two_topics(s))), ("haServerAddr",),
+            to_nameserver=True, json_body=True))
 
 
 def registered(session, **changes):
@@ -92,7 +99,7 @@ def register_one_topic(session):
 @case
 def register_replica(session):
     connection, _ = registered(session)
-    fields = broker_fields(session, brokerAddr="192.0.2.8:10911", brokerId=1)
+    fields = broker_fields(session, brokerAddr=address(session, 8), brokerId=1)
     ask(session, "reply", codes.REGISTER_BROKER, fields, topics(session, *two_topics(session)), on=connection)
     ask(session, "route", codes.GET_ROUTEINFO_BY_TOPIC, {"topic": session.topic_name("t1")})
 
@@ -124,7 +131,7 @@ def register_in_another_cluster(session):
 @case
 def unregister_of_another_address(session):
     connection, fields = registered(session)
-    ask(session, "reply", codes.UNREGISTER_BROKER, fields | {"brokerAddr": "192.0.2.9:10911"}, on=connection)
+    ask(session, "reply", codes.UNREGISTER_BROKER, fields | {"brokerAddr": address(session, 9)}, on=connection)
     ask(session, "route", codes.GET_ROUTEINFO_BY_TOPIC, {"topic": session.topic_name("t1")})
 
 
@@ -150,7 +157,7 @@ def closing_removes_route(session):
 
 
 derive(Spec("nameserver.data_version", codes.QUERY_DATA_VERSION,
-            lambda s: (registered(s)[1], b'{"counter":1,"timestamp":1000}'), ("brokerName", "brokerAddr", "clusterName"), ("brokerId",),
+            lambda s: (registered(s)[1], b'{"counter":1,"timestamp":1000}'),
             to_nameserver=True, json_body=True))
 
 

@@ -51,7 +51,7 @@ at_offset("damaged_sql", 3, 0, expressionType="SQL92", subscription="a >")
 at_offset("without_subscription_bit", 3, 0, sysFlag=0)
 at_offset("subscription_newer_than_known", 3, 0, sysFlag=0, subVersion=2000)
 at_offset("subscription_older_than_known", 3, 0, sysFlag=0, subVersion=1)
-at_offset("with_5x_fields", 3, 0, maxMsgBytes=1, requestSource=1, lo="false", bname="broker-a")
+at_offset("with_5x_fields", 3, 0, requestSource=0, lo="false", bname="broker-a")
 at_offset("wrong_broker_name", 3, 0, bname="another-broker")
 
 
@@ -136,6 +136,7 @@ def held_while_other_tags_come(session):
     waiting = session.connect()
     fields = pull(group, topic, sysFlag=SUSPEND | SUBSCRIPTION, suspendTimeoutMillis=15000, subscription="wanted")
     opaque = waiting.send(codes.PULL_MESSAGE, fields, b"", "json", 0, 409)
+    session.note_reply("before", waiting.wait(opaque, 0.3))
     session.send(topic, properties={"TAGS": "other"})
     session.note_reply("after_other", waiting.wait(opaque, 0.5))
     session.send(topic, properties={"TAGS": "wanted"})
