@@ -125,6 +125,7 @@ def register_in_another_cluster(session):
     connection, _ = registered(session)
     fields = broker_fields(session, clusterName=session.topic_name("other_cluster"))
     ask(session, "reply", codes.REGISTER_BROKER, fields, topics(session, *two_topics(session), counter=2), on=connection)
+    await_clusters(session)
     ask(session, "clusters", codes.GET_BROKER_CLUSTER_INFO, keep=only_own(session))
 
 
@@ -213,9 +214,15 @@ def only_own(session):
     return keep
 
 
+def await_clusters(session) -> None:
+    """4.9.7 fails now and then while brokers register: it walks its tables without a lock."""
+    session.until(lambda: session.nameserver().call(codes.GET_BROKER_CLUSTER_INFO, {}).code == 0, "the clusters")
+
+
 @case
 def clusters(session):
     registered(session)
+    await_clusters(session)
     ask(session, "reply", codes.GET_BROKER_CLUSTER_INFO, keep=only_own(session))
 
 

@@ -109,7 +109,7 @@ final class BrokerDeathCases {
         });
         env.start(consumer);
         PushCases.awaitShared(env, 40, consumer);
-        int perKey = 200;
+        int perKey = 1_000;
         List<Thread> senders = new ArrayList<>();
         AtomicInteger acknowledged = new AtomicInteger();
         for (MessageQueue queue : queues) {
@@ -127,6 +127,7 @@ final class BrokerDeathCases {
         }
         env.await(() -> "100 acknowledged sends", 30, () -> acknowledged.get() >= 100);
         killBroker();
+        Check.that(acknowledged.get() < queues.size() * perKey, "everything was sent before the broker was killed");
         startBroker();
         for (Thread sender : senders) {
             sender.join(90_000);
