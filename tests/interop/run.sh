@@ -3,8 +3,9 @@
 #
 #   run.sh [--client NAME[,NAME...]] [--target gantry|rocketmq|rocketmq-VERSION] [--keep]
 #
-# Clients: java-4.9.8 java-5x java-3x go quickstart binary tls cross death; all (the default) is every one.
-# Target: with NAMESRV_ADDR set, the running system behind it (tls, cross and death then cannot run and are left out).
+# Clients: java-4.9.8 java-5x java-3x go quickstart binary tls cross death room; all (the default) is every one of these.
+# side-by-side, which runs only when named, compares Gantry's replies with those of both RocketMQ versions.
+# Target: with NAMESRV_ADDR set, the running system behind it (tls, cross, death and room then cannot run and are left out).
 # Otherwise a fresh one is started and stopped: Gantry from GANTRY_BINARY (default build/release/gantry), or RocketMQ
 # with --target rocketmq. State and logs go to a temporary folder that is removed when all is well or told when not;
 # --keep keeps it. INTEROP_ONLY and INTEROP_SKIP select cases by regular expressions for whole names; INTEROP_MANY sets
@@ -18,12 +19,13 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/clients.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/targets.sh"
 
-CLIENTS_ALL=(java-4.9.8 java-5x java-3x go quickstart binary tls cross death)
+CLIENTS_ALL=(java-4.9.8 java-5x java-3x go quickstart binary tls cross death room)
+CLIENTS_NAMED=(side-by-side)
 clients=("${CLIENTS_ALL[@]}")
 TARGET=gantry
 keep=0
 
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -34,9 +36,9 @@ while [ $# -gt 0 ]; do
   esac
 done
 for client in "${clients[@]}"; do
-  case " ${CLIENTS_ALL[*]} " in
+  case " ${CLIENTS_ALL[*]} ${CLIENTS_NAMED[*]} " in
     *" $client "*) ;;
-    *) echo "interop: no client $client; there are: ${CLIENTS_ALL[*]} all" >&2; exit 2 ;;
+    *) echo "interop: no client $client; there are: ${CLIENTS_ALL[*]} ${CLIENTS_NAMED[*]} all" >&2; exit 2 ;;
   esac
 done
 

@@ -145,7 +145,7 @@ void get_max_offset(ShardContext &ctx, const Request &request) {
 void get_min_offset(ShardContext &ctx, const Request &request) {
   Queue queue;
   if (!queue_fields(ctx, request, queue)) return;
-  reply_number(ctx, request.to(), "offset", queue.exists ? stat_of(ctx, queue).min_off : -1);
+  reply_number(ctx, request.to(), "offset", queue.exists ? stat_of(ctx, queue).min_off : 0);
 }
 
 void get_earliest_store_time(ShardContext &ctx, const Request &request) {

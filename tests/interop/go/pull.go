@@ -37,6 +37,11 @@ func (e *env) pull(group, expression string) (rocketmq.PullConsumer, error) {
 	return c, nil
 }
 
+// manual is a producer that sends each message to the queue that it names.
+func (e *env) manual() (rocketmq.Producer, error) {
+	return e.producer(producer.WithQueueSelector(producer.NewManualQueueSelector()), producer.WithGroupName(e.group("chosen")))
+}
+
 func pullStatuses(e *env) error {
 	p, err := e.started()
 	if err != nil {
@@ -46,7 +51,7 @@ func pullStatuses(e *env) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := e.producer(producer.WithQueueSelector(producer.NewManualQueueSelector()), producer.WithGroupName(e.group("chosen")))
+	chosen, err := e.manual()
 	if err != nil {
 		return err
 	}

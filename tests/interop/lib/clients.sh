@@ -76,6 +76,7 @@ run_binary() {
   need_target || return
   local only='send_(sync|async|oneway|batch|too_large)|push_(clustering|tags|restart_continues)|pull_statuses|content_properties_utf8|offsets_min_max_by_time|orderly_suspend.*'
   INTEROP_ONLY="${INTEROP_ONLY:-$only}" ROCKETMQ_SERIALIZE_TYPE=ROCKETMQ run_java binary "$CLIENT_4"
+  INTEROP_ONLY="${INTEROP_ONLY:-$only}" ROCKETMQ_SERIALIZE_TYPE=ROCKETMQ run_java binary-5x "$CLIENT_5"
 }
 
 run_quickstart() {
@@ -159,6 +160,22 @@ death_pair() {
   control "$broker_side" stop-broker "$dir/broker" KILL
 }
 
+# A broker whose name says its machine room, as the strategy for machine rooms wants it.
+run_room() {
+  needs_own_target room || return 0
+  local dir="$WORK/room" name='east@broker-a'
+  free_ports
+  remember_target "$TARGET" "$dir"
+  if [ "$TARGET" = gantry ]; then
+    GANTRY_NAME="$name" control gantry start "$dir" "$NSPORT" "$PORT"
+  else
+    control "$TARGET" start "$dir" "$NSPORT" "$PORT" "brokerName=$name"
+  fi || { run_program room false; return; }
+  export NAMESRV_ADDR="127.0.0.1:$NSPORT"
+  INTEROP_ROOM=east INTEROP_ONLY=allocate_by_machine_room run_java room "$CLIENT_4"
+  INTEROP_ROOM=east INTEROP_ONLY=allocate_by_machine_room run_java room-5x "$CLIENT_5"
+}
+
 # Clients with tls.enable=true that trust only the certificate's own authority. Plain clients go on beside them unless
 # the broker requires TLS.
 run_tls() {
@@ -177,6 +194,7 @@ run_tls() {
   export NAMESRV_ADDR="127.0.0.1:$NSPORT"
   local tls=(-Dtls.enable=true -Dtls.test.mode.enable=false -Dtls.client.authServer=true)
   INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_java tls "$CLIENT_4" "${tls[@]}" "-Dtls.client.trustCertPath=$dir/ca.pem"
+  INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_java tls-5x "$CLIENT_5" "${tls[@]}" "-Dtls.client.trustCertPath=$dir/ca.pem"
   INTEROP_ONLY="${INTEROP_ONLY:-send_sync}" run_java tls-plain-beside "$CLIENT_4"
   INTEROP_ONLY=tls_mismatch_sends_nothing INTEROP_EXPECT_REFUSAL=1 \
     run_java tls-untrusted "$CLIENT_4" "${tls[@]}" "-Dtls.client.trustCertPath=$dir/other-ca.pem"
@@ -198,4 +216,17 @@ tls_certificate() {
   openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout "$1/server.key" -out "$1/server.csr" 2>>"$1/openssl.log" &&
     openssl x509 -req -days 2 -in "$1/server.csr" -CA "$1/ca.pem" -CAkey "$1/ca.key" -CAcreateserial \
       -extfile <(printf 'subjectAltName=IP:127.0.0.1,DNS:localhost') -out "$1/server.pem" 2>>"$1/openssl.log"
+}
+
+# The same requests to Gantry and to both RocketMQ versions; every difference must be listed.
+run_side_by_side() {
+  needs_own_target side-by-side || return 0
+  local dir="$WORK/side-by-side" side sides=()
+  for side in gantry "rocketmq-$NEWEST_4" "rocketmq-$NEWEST_5"; do
+    free_ports
+    remember_target "$side" "$dir/$side"
+    control "$side" start "$dir/$side" "$NSPORT" "$PORT" || { run_program side-by-side false; return; }
+    sides+=("${side#rocketmq-}=127.0.0.1:$PORT,127.0.0.1:$NSPORT")
+  done
+  SIDE_BY_SIDE_RECORDS="$WORK/side-by-side.json" run_program side-by-side python3 -B "$INTEROP_DIR/side_by_side/main.py" "${sides[@]}"
 }

@@ -1,5 +1,6 @@
 package org.gantry.interop;
 
+import java.util.Set;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
@@ -7,6 +8,8 @@ import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.common.protocol.body.LockBatchRequestBody;
+import org.apache.rocketmq.common.protocol.body.UnlockBatchRequestBody;
 import org.apache.rocketmq.common.protocol.header.EndTransactionRequestHeader;
 import org.apache.rocketmq.common.protocol.header.UpdateConsumerOffsetRequestHeader;
 import org.apache.rocketmq.common.protocol.heartbeat.MessageModel;
@@ -53,5 +56,22 @@ final class Compat {
         header.setMsgId(half.getMsgId());
         header.setTransactionId(half.getTransactionId());
         api.endTransactionOneway(broker, header, null, 10_000);
+    }
+
+    /** Locks queues for a member; answers those that it holds now. */
+    static Set<MessageQueue> lock(MQClientAPIImpl api, String broker, String group, String clientId, Set<MessageQueue> queues) throws Exception {
+        LockBatchRequestBody body = new LockBatchRequestBody();
+        body.setConsumerGroup(group);
+        body.setClientId(clientId);
+        body.setMqSet(queues);
+        return api.lockBatchMQ(broker, body, 10_000);
+    }
+
+    static void unlock(MQClientAPIImpl api, String broker, String group, String clientId, Set<MessageQueue> queues) throws Exception {
+        UnlockBatchRequestBody body = new UnlockBatchRequestBody();
+        body.setConsumerGroup(group);
+        body.setClientId(clientId);
+        body.setMqSet(queues);
+        api.unlockBatchMQ(broker, body, 10_000, false);
     }
 }

@@ -1,6 +1,7 @@
 package org.gantry.interop;
 
 import java.util.Map;
+import java.util.Set;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
@@ -8,6 +9,8 @@ import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.remoting.protocol.body.LockBatchRequestBody;
+import org.apache.rocketmq.remoting.protocol.body.UnlockBatchRequestBody;
 import org.apache.rocketmq.remoting.protocol.header.EndTransactionRequestHeader;
 import org.apache.rocketmq.remoting.protocol.header.UpdateConsumerOffsetRequestHeader;
 import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
@@ -22,6 +25,7 @@ final class Compat {
     static void addOwnCases(Suite<Env> suite) {
         PopCases.add(suite);
         RecallCases.add(suite);
+        AutoBatchCases.add(suite);
     }
 
     static void broadcasting(DefaultMQPushConsumer consumer) {
@@ -58,5 +62,22 @@ final class Compat {
         header.setMsgId(half.getMsgId());
         header.setTransactionId(half.getTransactionId());
         api.endTransactionOneway(broker, header, null, 10_000);
+    }
+
+    /** Locks queues for a member; answers those that it holds now. */
+    static Set<MessageQueue> lock(MQClientAPIImpl api, String broker, String group, String clientId, Set<MessageQueue> queues) throws Exception {
+        LockBatchRequestBody body = new LockBatchRequestBody();
+        body.setConsumerGroup(group);
+        body.setClientId(clientId);
+        body.setMqSet(queues);
+        return api.lockBatchMQ(broker, body, 10_000);
+    }
+
+    static void unlock(MQClientAPIImpl api, String broker, String group, String clientId, Set<MessageQueue> queues) throws Exception {
+        UnlockBatchRequestBody body = new UnlockBatchRequestBody();
+        body.setConsumerGroup(group);
+        body.setClientId(clientId);
+        body.setMqSet(queues);
+        api.unlockBatchMQ(broker, body, 10_000, false);
     }
 }

@@ -27,6 +27,7 @@ import org.apache.rocketmq.client.consumer.rebalance.AllocateMachineRoomNearby;
 import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragelyByCircle;
 import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueByConfig;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueByMachineRoom;
 import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueConsistentHash;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -34,6 +35,8 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Further ways to consume: strategies, batches, pauses, the pull service, asynchronous pulls. */
 final class GroupCases {
     private static final int QUEUES = 8;
+    /** The machine room in the name of the target's broker (room@name), when it has one. */
+    private static final String ROOM = System.getenv("INTEROP_ROOM");
 
     private GroupCases() { }
 
@@ -47,6 +50,13 @@ final class GroupCases {
         suite.add("allocate_nearby_rooms", 60, env -> allocate(env, List.of("east1", "east2", "west"),
             List.of(Set.of(0, 1), Set.of(2, 3), Set.of(4, 5, 6, 7)),
             () -> new AllocateMachineRoomNearby(new AllocateMessageQueueAveragely(), new Rooms())));
+        if (ROOM != null) {
+            suite.add("allocate_by_machine_room", 60, env -> allocate(env, List.of("a", "b"), List.of(Set.of(0, 1, 2, 3), Set.of(4, 5, 6, 7)), () -> {
+                AllocateMessageQueueByMachineRoom strategy = new AllocateMessageQueueByMachineRoom();
+                strategy.setConsumeridcs(Set.of(ROOM));
+                return strategy;
+            }));
+        }
         suite.add("consume_batch", 60, GroupCases::batch);
         suite.add("push_pause_and_resume", 60, GroupCases::pause);
         suite.add("orderly_dead_letter", 90, GroupCases::orderlyDead);

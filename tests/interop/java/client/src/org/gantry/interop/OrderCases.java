@@ -4,14 +4,17 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyContext;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /** Orderly consumers and the broker's queue locks. */
 final class OrderCases {
@@ -22,6 +25,7 @@ final class OrderCases {
     static void add(Suite<Env> suite) {
         suite.add("orderly_members_change", 150, OrderCases::membersChange);
         suite.add("orderly_suspend_repeats_in_order", 60, OrderCases::suspend);
+        suite.add("orderly_lock_taken_over", 150, OrderCases::lockTakenOver);
     }
 
     /** Bodies are `key:number`; records order per key and whether two threads ever work on one queue at once. */
@@ -95,6 +99,40 @@ final class OrderCases {
         env.await(() -> ledger.total() + " of " + 30 * KEYS + " after one has left", 60, () -> ledger.total() >= 30 * KEYS);
         Thread.sleep(1_000);
         ledger.checkOrder(30);
+    }
+
+    /**
+     * A queue that another member has locked is not consumed. When that member gives it up it is consumed soon; when the member is
+     * silent, as after a crash, 60 s after its last word.
+     */
+    private static void lockTakenOver(Env env) throws Exception {
+        env.createByFirstSend(env.topic());
+        List<MessageQueue> queues = Env.queues(env.topic());
+        MessageQueue given = queues.get(0);
+        MessageQueue silent = queues.get(1);
+        String broker = Env.brokerAddress(given);
+        long locked = System.nanoTime();
+        Check.equal(Set.of(given, silent), Compat.lock(Env.api(), broker, env.group("c"), "10.0.0.1@gone", Set.of(given, silent)), "queues locked");
+        Map<Integer, Long> arrived = new ConcurrentHashMap<>();
+        DefaultMQPushConsumer consumer = env.newPush(env.group("c"));
+        consumer.subscribe(env.topic(), "*");
+        consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+            if (!new String(messages.get(0).getBody(), StandardCharsets.UTF_8).equals(Inbox.PRIMER)) {
+                arrived.putIfAbsent(context.getMessageQueue().getQueueId(), System.nanoTime());
+            }
+            return ConsumeOrderlyStatus.SUCCESS;
+        });
+        for (MessageQueue queue : queues) {
+            Env.producer().send(Env.message(env.topic(), "", "m" + queue.getQueueId()), queue);
+        }
+        env.start(consumer);
+        env.await(() -> "the queues that nobody had locked, so far " + arrived.keySet(), 40, () -> arrived.keySet().containsAll(Set.of(2, 3)));
+        Check.equal(Set.of(2, 3), Set.copyOf(arrived.keySet()), "queues consumed while others were locked");
+        Compat.unlock(Env.api(), broker, env.group("c"), "10.0.0.1@gone", Set.of(given));
+        env.await(() -> "the queue that was given up, so far " + arrived.keySet(), 50, () -> arrived.containsKey(given.getQueueId()));
+        env.await(() -> "the queue of the silent member, so far " + arrived.keySet(), 100, () -> arrived.containsKey(silent.getQueueId()));
+        long heldS = TimeUnit.NANOSECONDS.toSeconds(arrived.get(silent.getQueueId()) - locked);
+        Check.that(heldS >= 59, "the queue of the silent member was taken after " + heldS + " s");
     }
 
     /** A suspended queue repeats the same message before any later one. */

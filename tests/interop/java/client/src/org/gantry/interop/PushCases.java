@@ -21,6 +21,7 @@ final class PushCases {
         suite.add("push_restart_continues", 60, PushCases::restart);
         suite.add("push_two_groups_do_not_share", 60, PushCases::twoGroups);
         suite.add("push_message_arrives_at_once", 60, PushCases::latency);
+        suite.add("push_subscription_changes", 120, PushCases::subscriptionChanges);
     }
 
     /** Two members share the queues; every message comes once. */
@@ -166,6 +167,30 @@ final class PushCases {
         List<String> bodies = env.send(env.topic(), "", "both", 60);
         one.awaitExactly(env, bodies, 40);
         two.awaitExactly(env, bodies, 40);
+    }
+
+    /** A running member takes a topic on and drops another; the group's place in the dropped topic stays. */
+    private static void subscriptionChanges(Env env) throws Exception {
+        String first = env.topic("first");
+        String second = env.topic("second");
+        env.createByFirstSend(first);
+        env.createByFirstSend(second);
+        Inbox inbox = new Inbox();
+        DefaultMQPushConsumer consumer = env.push(env.group("c"), first, "*", inbox);
+        List<String> all = new ArrayList<>(env.send(first, "", "one", 20));
+        inbox.awaitExactly(env, all, 40);
+        consumer.subscribe(second, "TagA");
+        env.send(second, "TagB", "other-tag", 20);
+        all.addAll(env.send(second, "TagA", "two", 20));
+        inbox.awaitExactly(env, all, 50);
+        consumer.unsubscribe(first);
+        env.await(() -> "the queues of the dropped topic to go, now " + owned(consumer, first), 50, () -> owned(consumer, first).isEmpty());
+        List<String> meanwhile = env.send(first, "", "meanwhile", 20);
+        all.addAll(env.send(second, "TagA", "three", 20));
+        inbox.awaitExactly(env, all, 40);
+        consumer.subscribe(first, "*");
+        all.addAll(meanwhile);
+        inbox.awaitExactly(env, all, 50);
     }
 
     /** A waiting consumer gets a new message by the end of its long poll's wait, not at the next poll. */

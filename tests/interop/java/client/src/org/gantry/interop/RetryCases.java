@@ -3,11 +3,13 @@ package org.gantry.interop;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageClientExt;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
@@ -20,6 +22,7 @@ final class RetryCases {
         suite.add("delay_level", 60, RetryCases::delay);
         suite.add("delay_level_keeps_message", 60, RetryCases::delayKeeps);
         suite.add("retry_after_failing_listener", 90, RetryCases::failingListener);
+        suite.add("dead_letter_sent_again", 90, RetryCases::sentAgain);
         suite.add("retry_straight_to_dead_letter", 90, RetryCases::straightToDead);
         suite.add("retry_rest_of_batch", 90, RetryCases::ackIndex);
         suite.add("retry_sent_back_by_pull_consumer", 60, RetryCases::sendBackByPull);
@@ -139,6 +142,46 @@ final class RetryCases {
         Check.equal("TagA", letter.getTags(), "tag of the dead letter");
         Check.equal(env.topic(), letter.getProperty("RETRY_TOPIC"), "topic where the dead letter came from");
         Check.equal(1, letter.getReconsumeTimes(), "reconsume times of the dead letter");
+    }
+
+    /** Dead letters get another try as consoles do it (handed to a member directly) and as applications do it (sent to their old topic). */
+    private static void sentAgain(Env env) throws Exception {
+        env.createByFirstSend(env.topic());
+        String group = env.group("c");
+        AtomicBoolean healed = new AtomicBoolean();
+        ConcurrentLinkedQueue<String> consumed = new ConcurrentLinkedQueue<>();
+        DefaultMQPushConsumer consumer = env.newPush(group);
+        consumer.setMaxReconsumeTimes(0);
+        consumer.subscribe(env.topic(), "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            String body = new String(messages.get(0).getBody(), StandardCharsets.UTF_8);
+            if (body.equals(Inbox.PRIMER)) {
+                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            }
+            if (!healed.get()) {
+                return ConsumeConcurrentlyStatus.RECONSUME_LATER;
+            }
+            consumed.add(body);
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        env.start(consumer);
+        List<String> bodies = env.send(env.topic(), "TagA", "sick", 2);
+        String dead = "%DLQ%" + group;
+        env.await(() -> "route of the dead-letter topic", 40, () -> Env.hasRoute(dead));
+        Inbox letters = new Inbox();
+        env.push(env.group("undertaker"), dead, "*", letters);
+        letters.awaitExactly(env, bodies, 40);
+        healed.set(true);
+        MessageClientExt first = (MessageClientExt) letters.only("sick0");
+        String result = Compat.consumeDirectly(Env.api(), Env.brokerAddress(Env.queues(env.topic()).get(0)), group, AdminCases.clientId(consumer), dead,
+            first.getOffsetMsgId());
+        Check.equal("CR_SUCCESS", result, "result of the member's listener");
+        Check.equal(List.of("sick0"), List.copyOf(consumed), "messages consumed after the first was handed over");
+        MessageExt second = letters.only("sick1");
+        Message again = new Message(second.getProperty("RETRY_TOPIC"), second.getTags(), second.getBody());
+        Env.producer().send(again);
+        env.await(() -> "the letter that was sent again, so far " + consumed, 30, () -> consumed.size() >= 2);
+        Check.equal(bodies, List.copyOf(consumed), "messages consumed in the end");
     }
 
     /** Of a batch that succeeded up to an index, only the rest comes again. */
