@@ -21,7 +21,7 @@ class Filter : public BrokerTest {
     EXPECT_EQ(plugin_.faults, std::vector<std::string>{});
   }
 
-  gantry_fetch filtered(const std::string &script, std::int64_t offset = 0, std::int64_t wait_ms = 0) {
+  gantry_fetch filtered(const char *script, std::int64_t offset = 0, std::int64_t wait_ms = 0) {  // the request points to it
     gantry_fetch req = pull(t_, g_, offset, script, wait_ms);
     req.expr_type = str("SCRIPT");
     return req;
