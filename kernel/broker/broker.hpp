@@ -10,6 +10,7 @@
 #include "kernel/broker/relay.hpp"
 #include "kernel/broker/retention_hold.hpp"
 
+#include <atomic>
 #include <optional>
 
 namespace gantry::broker {
@@ -94,6 +95,7 @@ class Broker {
   KeyLookup key_lookup_;
   std::string restore_problem_;  // first row that could not be understood, while open runs
   std::int64_t last_expire_ms_ = 0;
+  std::atomic<std::int64_t> next_filter_warning_ms_{0};  // monotonic
   bool draining_ = false;
 };
 

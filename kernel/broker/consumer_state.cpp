@@ -15,6 +15,8 @@ namespace {
 // RocketMQ counts a message as "in memory" while it lies within this share of the machine's memory from the log's end.
 constexpr std::int64_t kWarmPercent = 40;
 
+constexpr std::int64_t kFilterWarningMs = 1000;
+
 std::int64_t memory_bytes() {
   return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
 }
@@ -137,8 +139,12 @@ CompiledFilter Broker::compile_subscription(gantry_str group, const gantry_subsc
   if (is_tag_type(view(subscription.expr_type))) return {};
   gantry_error why{};
   CompiledFilter made = core_.filters.compile(view(subscription.expr_type), view(subscription.expr), &why);
-  if (made.program == nullptr)
-    core_.say(GANTRY_LOG_WARN, "the subscription of group '" + std::string(view(group)) + "' to topic '" + std::string(view(subscription.topic)) + "' gets nothing: " + why.text);
+  // Clients repeat themselves: one of their warnings in a second is enough.
+  const std::int64_t now_ms = core_.monotonic_ms();
+  if (made.program != nullptr || now_ms < next_filter_warning_ms_.load(std::memory_order_relaxed)) return made;
+  next_filter_warning_ms_.store(now_ms + kFilterWarningMs, std::memory_order_relaxed);
+  const std::string topic(valid_name(view(subscription.topic), kMaxTopicNameBytes) ? view(subscription.topic) : "?");
+  core_.say(GANTRY_LOG_WARN, "the subscription of group '" + std::string(view(group)) + "' to topic '" + topic + "' gets nothing: " + why.text);
   return made;
 }
 

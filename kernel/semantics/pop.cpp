@@ -106,6 +106,7 @@ std::int32_t Pop::admit(const gantry_pop &req, PopJob &job, gantry_error *err) {
 
 std::int32_t Pop::admit_filter(const gantry_pop &req, PopJob &job, gantry_error *err) {
   auto tags = std::make_shared<broker::TagSet>();
+  if (req.expr.n == 0) return GANTRY_OK;  // everything, whatever the type
   if (broker::is_tag_type(view(req.expr_type))) {
     if (!parse_tags(view(req.expr), *tags)) return refuse(err, GANTRY_E_SYNTAX, GANTRY_SUBJECT_SUBSCRIPTION, "parse the consumer's subscription failed");
     if (!tags->any) job.tags = std::move(tags);

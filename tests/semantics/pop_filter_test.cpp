@@ -78,6 +78,12 @@ TEST_F(PopFilter, ReducedProgramsAreNotEvaluated) {
   EXPECT_EQ(plugin_.evals, 0);
 }
 
+TEST_F(PopFilter, AnEmptyExpressionLetsEverythingThrough) {
+  produce_color("red", "a");
+  EXPECT_EQ(pop(filtered("")).bodies, std::vector<std::string>{"a"});
+  EXPECT_EQ(plugin_.compiled, 0);
+}
+
 TEST_F(PopFilter, RefusalsAreInline) {
   EXPECT_EQ(submit_pop(filtered("nonsense")), GANTRY_E_SYNTAX);
   EXPECT_EQ(last_error_, "no such script: nonsense");

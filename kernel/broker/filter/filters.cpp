@@ -11,6 +11,12 @@ namespace {
 // What the kernel keeps of a program beside the plugin's memory: text, names, tree node.
 constexpr std::uint64_t kBytesPerProgram = 512;
 
+// A client's text on its way to a log.
+std::string shown_type(std::string_view type) {
+  const bool plain = type.size() <= 64 && std::all_of(type.begin(), type.end(), [](char c) { return c > ' ' && c < 0x7F; });
+  return plain ? std::string(type) : "this expression type";
+}
+
 std::uint64_t bytes_of(const std::string &key, const gantry_filter_program &program) { return kBytesPerProgram + key.size() * 2 + program.bytes; }
 
 }  // namespace
@@ -68,7 +74,7 @@ bool Filters::sane(const gantry_filter_program &program) {
 CompiledFilter Filters::compile(std::string_view type, std::string_view text, gantry_error *err) {
   const auto refuse = [err](std::int32_t code, std::string what) { return CompiledFilter{report(Error{code, std::move(what)}, err), nullptr}; };
   const auto port = ports_.find(type);
-  if (port == ports_.end()) return refuse(GANTRY_E_UNSUPPORTED, "The broker does not support consumer to filter message by " + std::string(type.substr(0, 64)));
+  if (port == ports_.end()) return refuse(GANTRY_E_UNSUPPORTED, "The broker does not support consumer to filter message by " + shown_type(type));
   std::string key(type);
   key += '\0';
   key += text;
