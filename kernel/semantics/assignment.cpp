@@ -6,6 +6,7 @@
 #include <gantry++/str.hpp>
 
 #include <algorithm>
+#include <tuple>
 
 namespace gantry::semantics {
 
@@ -61,17 +62,31 @@ std::int32_t Assignment::set_request_mode(std::string_view topic, std::string_vi
   return status;
 }
 
+// Sorted by broker and number, as clients sort their queues.
+std::vector<Assignment::Target> Assignment::targets_of(const gantry_assign &req, std::uint32_t own_queues) const {
+  const std::string_view own = core_.options.name;
+  std::vector<std::pair<std::string_view, std::uint32_t>> brokers{{own, own_queues}};
+  for (std::uint32_t i = 0; i < req.n_brokers; ++i)
+    if (view(req.brokers[i].broker) != own) brokers.emplace_back(view(req.brokers[i].broker), req.brokers[i].read_queues);
+  std::sort(brokers.begin(), brokers.end());
+  std::vector<Target> targets;
+  for (const auto &[broker, queues] : brokers)
+    for (std::uint32_t q = 0; q < queues; ++q) targets.push_back({broker, q});
+  return targets;
+}
+
 // RocketMQ's QueryAssignmentProcessor.
 std::int32_t Assignment::assign(const gantry_assign &req, gantry_request_mode *mode, gantry_assigned_fn fn, void *arg, gantry_error *err) {
   gantry_topic_info topic{};
   if (broker_.topic_find(view(req.topic), &topic) != GANTRY_OK) return refuse(err, GANTRY_SUBJECT_TOPIC, "topic[" + std::string(view(req.topic)) + "] not exist");
   *mode = request_mode(view(req.topic), view(req.group));
   if (mode->mode == GANTRY_MODE_UNSET) mode->mode = GANTRY_MODE_PULL;
-  const auto tell_all = [&] {
-    for (std::uint32_t q = 0; q < topic.read_queues; ++q) fn(arg, static_cast<std::int32_t>(q));
+  const std::vector<Target> targets = targets_of(req, topic.read_queues);
+  const auto tell = [&](const Target &target) { fn(arg, str(target.broker), static_cast<std::int32_t>(target.queue_no)); };
+  if (req.broadcasting != 0) {
+    for (const Target &target : targets) tell(target);
     return GANTRY_OK;
-  };
-  if (req.broadcasting != 0) return tell_all();
+  }
 
   std::vector<std::string> members;  // sorted
   const gantry_client_fn add = [](void *list, gantry_str id) noexcept { static_cast<std::vector<std::string> *>(list)->emplace_back(view(id)); };
@@ -79,44 +94,52 @@ std::int32_t Assignment::assign(const gantry_assign &req, gantry_request_mode *m
   const auto self = std::find(members.begin(), members.end(), view(req.client_id));
   const auto n = static_cast<std::uint32_t>(members.size());
   if (mode->mode == GANTRY_MODE_POP && (mode->pop_share_queues < 1 || mode->pop_share_queues >= static_cast<std::int32_t>(n) - 1)) {
-    fn(arg, -1);
+    for (std::size_t i = 0; i < targets.size(); ++i)
+      if (i == 0 || targets[i].broker != targets[i - 1].broker) fn(arg, str(targets[i].broker), -1);
     return GANTRY_OK;
   }
-  if (topic.read_queues == 0) return GANTRY_OK;
+  if (targets.empty()) return GANTRY_OK;
   const auto index = static_cast<std::uint32_t>(self - members.begin());
-  if (mode->mode == GANTRY_MODE_POP && n > topic.read_queues) {
-    if (self != members.end()) fn(arg, static_cast<std::int32_t>(index % topic.read_queues));
+  if (mode->mode == GANTRY_MODE_POP && n > targets.size()) {
+    if (self != members.end()) tell(targets[index % targets.size()]);
     return GANTRY_OK;
   }
   std::vector<std::uint32_t> owner;
-  const std::int32_t status = divide(req, members, topic.read_queues, &owner, err);
+  const std::int32_t status = divide(req, members, targets, &owner, err);
   if (status != GANTRY_OK || self == members.end()) return status;
   const std::uint32_t followers = mode->mode == GANTRY_MODE_POP ? static_cast<std::uint32_t>(mode->pop_share_queues) : 0;
-  for (std::uint32_t q = 0; q < topic.read_queues; ++q)
-    if (owner[q] < n && (owner[q] + n - index) % n <= followers) fn(arg, static_cast<std::int32_t>(q));
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    if (owner[i] < n && (owner[i] + n - index) % n <= followers) tell(targets[i]);
   return GANTRY_OK;
 }
 
 // Asks the allocator that the request names; what it gets wrong is replaced by the average.
-std::int32_t Assignment::divide(const gantry_assign &req, const std::vector<std::string> &members, std::uint32_t n_queues, std::vector<std::uint32_t> *owner, gantry_error *err) {
+std::int32_t Assignment::divide(const gantry_assign &req, const std::vector<std::string> &members, const std::vector<Target> &targets, std::vector<std::uint32_t> *owner,
+                                gantry_error *err) {
   std::string name(view(req.strategy));
   for (char &c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   const auto it = std::find_if(allocators_.begin(), allocators_.end(), [&name](const Allocator &a) { return a.name == name; });
   if (it == allocators_.end() && name != kAverage) return refuse(err, GANTRY_SUBJECT_SUBSCRIPTION, "allocator '" + name + "' is not loaded");
-  const auto n = static_cast<std::uint32_t>(members.size());
+  const auto n = static_cast<std::uint32_t>(members.size()), n_queues = static_cast<std::uint32_t>(targets.size());
   owner->assign(n_queues, GANTRY_NO_CONSUMER);
-  const std::string key = pair_key(view(req.topic), view(req.group));
   const std::lock_guard lock(mutex_);
-  std::vector<std::string> &previous = previous_[key];
-  previous.resize(n_queues);
+  // Members ask any broker of the topic, and all brokers must answer alike: what one of them remembers must not count when there are several.
+  const bool alone = targets.front().broker == targets.back().broker;
+  std::vector<Held> &previous = previous_[pair_key(view(req.topic), view(req.group))];
+  if (!alone) previous.clear();
   if (it != allocators_.end()) {
     std::vector<gantry_alloc_consumer> consumers;
     std::vector<gantry_alloc_queue> queues;
     for (const std::string &id : members) consumers.push_back({str(id), {}, 1, 0});
-    for (std::uint32_t q = 0; q < n_queues; ++q) {
-      const auto before = std::lower_bound(members.begin(), members.end(), previous[q]);
-      const bool still = !previous[q].empty() && before != members.end() && *before == previous[q];
-      queues.push_back({str(core_.options.name), q, still ? static_cast<std::uint32_t>(before - members.begin()) : GANTRY_NO_CONSUMER});
+    for (const Target &target : targets) {
+      const auto held = std::lower_bound(previous.begin(), previous.end(), target,
+                                         [](const Held &h, const Target &t) { return std::tuple(std::string_view(h.broker), h.queue_no) < std::tuple(t.broker, t.queue_no); });
+      std::uint32_t before = GANTRY_NO_CONSUMER;
+      if (held != previous.end() && held->broker == target.broker && held->queue_no == target.queue_no) {
+        const auto member = std::lower_bound(members.begin(), members.end(), held->client_id);
+        if (member != members.end() && *member == held->client_id) before = static_cast<std::uint32_t>(member - members.begin());
+      }
+      queues.push_back({str(target.broker), target.queue_no, before});
     }
     const gantry_alloc_input input{sizeof input, 0, req.topic, req.group, consumers.data(), queues.data(), n, n_queues};
     gantry_error problem{};
@@ -127,7 +150,9 @@ std::int32_t Assignment::divide(const gantry_assign &req, const std::vector<std:
   } else {
     assign_average(n, n_queues, owner->data());
   }
-  for (std::uint32_t q = 0; q < n_queues; ++q) previous[q] = (*owner)[q] < n ? members[(*owner)[q]] : std::string();
+  previous.clear();
+  for (std::uint32_t i = 0; alone && i < n_queues; ++i)
+    if ((*owner)[i] < n) previous.push_back({std::string(targets[i].broker), targets[i].queue_no, members[(*owner)[i]]});
   return GANTRY_OK;
 }
 

@@ -35,14 +35,27 @@ class Assignment {
   [[nodiscard]] std::int32_t assign(const gantry_assign &req, gantry_request_mode *mode, gantry_assigned_fn fn, void *arg, gantry_error *err);
 
  private:
-  [[nodiscard]] std::int32_t divide(const gantry_assign &req, const std::vector<std::string> &members, std::uint32_t n_queues, std::vector<std::uint32_t> *owner, gantry_error *err);
+  // A queue of the topic, on whichever broker.
+  struct Target {
+    std::string_view broker;
+    std::uint32_t queue_no = 0;
+  };
+  // Who had it before.
+  struct Held {
+    std::string broker;
+    std::uint32_t queue_no = 0;
+    std::string client_id;
+  };
+  [[nodiscard]] std::vector<Target> targets_of(const gantry_assign &req, std::uint32_t own_queues) const;
+  [[nodiscard]] std::int32_t divide(const gantry_assign &req, const std::vector<std::string> &members, const std::vector<Target> &targets, std::vector<std::uint32_t> *owner,
+                                    gantry_error *err);
 
   broker::Broker &broker_;
   broker::Core &core_;
   const std::vector<Allocator> allocators_;
   std::mutex mutex_;  // leaf; guards what follows
   std::map<std::string, gantry_request_mode, std::less<>> modes_;          // by row key without prefix
-  std::map<std::string, std::vector<std::string>, std::less<>> previous_;  // the same key: client id by queue, as assigned last
+  std::map<std::string, std::vector<Held>, std::less<>> previous_;         // the same key: as assigned last, sorted by broker and number
 };
 
 // Both tables of sdk/gantry/draft/pop.h.

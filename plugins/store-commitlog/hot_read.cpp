@@ -23,6 +23,11 @@ struct HotReader::Scan {
   }
 };
 
+HotReader::HotReader(Core &core)
+    : core_(core), ahead_count_(static_cast<std::uint32_t>(std::clamp<std::int64_t>(core.options.read_cache_bytes / Extent::kBytes / 8, 1, 4))) {
+  picked_.reserve(kMaxReadRecords);
+}
+
 // Takes the record of the entry at scan.at if it is wanted; `row` is null when it is lost. False: nothing more is taken.
 [[gnu::always_inline]] inline bool HotReader::pick(Scan &scan, std::int64_t tag, const RecordRow *row, const SegmentRef &segment, std::int64_t first_store_ms) {
   if (scan.scanned++ == kMaxScanned) return scan.stop(GANTRY_STOP_LIMIT);

@@ -52,7 +52,7 @@ inline constexpr std::size_t kMaxCopiedInline = 32 << 10;  // of records that li
 
 class HotReader {
  public:
-  explicit HotReader(Core &core) : core_(core) { picked_.reserve(kMaxReadRecords); }
+  explicit HotReader(Core &core);
 
   enum class Answer { kInline, kCold, kNotFound, kCorrupt };
   // kInline: *out is set, and cold->ahead may be. kCold: *cold is filled in.
@@ -78,6 +78,7 @@ class HotReader {
   void finish_cold(const gantry_read_result &state, ColdRead *cold);
 
   Core &core_;
+  const std::uint32_t ahead_count_;  // extents read ahead of a consumer that goes through the log
   std::vector<Picked> picked_;
   std::vector<const QueuePart *> parts_;  // of the queue being read, newest first
   std::vector<IndexWindowRef> windows_;    // that records were picked from

@@ -3,6 +3,8 @@
 #include "format.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 namespace gantry::commitlog {
 
@@ -53,6 +55,28 @@ IndexView view_of(const SegmentIndex &index, std::int64_t end, const std::functi
 
 IndexView whole_view(const SegmentIndex &index) {
   return view_of(index, INT64_MAX, [](std::uint32_t) { return QueueOff{INT64_MAX}; });
+}
+
+// Rows of a segment are a quarter of a million hashes, spread evenly: three passes over their upper 32 bits leave next to nothing to
+// compare (radix sort by the lowest digit first; Knuth, TAOCP 3, 5.2.5).
+void sort_keys(std::vector<KeyRow> &keys) {
+  constexpr std::size_t kFewKeys = 256;
+  const auto before = [](const KeyRow &a, const KeyRow &b) { return a.hash != b.hash ? a.hash < b.hash : a.offset < b.offset; };
+  if (keys.size() < kFewKeys) return std::sort(keys.begin(), keys.end(), before);
+  std::vector<KeyRow> other(keys.size());
+  for (const auto &[shift, bits] : {std::pair{32, 11}, std::pair{43, 11}, std::pair{54, 10}}) {
+    const std::uint64_t mask = (1u << bits) - 1;
+    std::vector<std::uint32_t> place(std::size_t{1} << bits);
+    for (const KeyRow &key : keys) ++place[key.hash >> shift & mask];
+    std::exclusive_scan(place.begin(), place.end(), place.begin(), 0u);
+    for (const KeyRow &key : keys) other[place[key.hash >> shift & mask]++] = key;
+    keys.swap(other);
+  }
+  // What is left: runs of equal upper halves, one hash many times or a few by chance.
+  for (std::size_t begin = 0, end = 0; begin < keys.size(); begin = end) {
+    for (end = begin + 1; end < keys.size() && keys[end].hash >> 32 == keys[begin].hash >> 32;) ++end;
+    if (end - begin > 1) std::sort(keys.begin() + static_cast<std::ptrdiff_t>(begin), keys.begin() + static_cast<std::ptrdiff_t>(end), before);
+  }
 }
 
 namespace {
@@ -109,7 +133,7 @@ IndexSections put_index(FileBuilder &out, const IndexView &view) {
   s.keys_at = begin();
   std::vector<KeyRow> keys(view.key_count);
   for (std::uint32_t i = 0; i < view.key_count; ++i) keys[i] = view.key(i);
-  std::sort(keys.begin(), keys.end(), [](const KeyRow &a, const KeyRow &b) { return a.hash != b.hash ? a.hash < b.hash : a.offset < b.offset; });
+  sort_keys(keys);
   if (!keys.empty()) out.put(keys.data(), keys.size() * sizeof(KeyRow));
   s.keys_crc = out.take_crc();
   s.end = out.position();

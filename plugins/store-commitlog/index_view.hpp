@@ -52,6 +52,9 @@ static_assert(sizeof(IndexSections) == 72);
 
 [[nodiscard]] IndexSections put_index(FileBuilder &out, const IndexView &view);
 
+// By hash, then offset; what key queries search in.
+void sort_keys(std::vector<KeyRow> &keys);
+
 // Reads sections that are in memory or mapped. Checks sizes and places, so that accessors need not.
 class IndexReader {
  public:

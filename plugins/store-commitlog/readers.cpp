@@ -32,12 +32,15 @@ void Readers::submit(const KeyQuery &query) { push({nullptr, nullptr, std::make_
 
 void Readers::ahead(LogPos begin, std::uint32_t count) {
   constexpr std::size_t kBusy = 64;
+  bool wake;
   {
     const std::lock_guard lock(mutex_);
     if (tasks_.size() >= kBusy || stopping_) return;
     tasks_.push_back({nullptr, nullptr, nullptr, begin, count});
+    // A thread that works takes it next: another one would only take a core from the shards.
+    wake = working_ == 0;
   }
-  wake_.notify_one();
+  if (wake) wake_.notify_one();
 }
 
 void Readers::push(Task task) {
@@ -49,15 +52,18 @@ void Readers::push(Task task) {
 }
 
 void Readers::run() {
-  for (;;) {
+  for (bool worked = false;;) {
     Task task;
     bool cancel;
     {
       std::unique_lock lock(mutex_);
+      if (worked) --working_;
       wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
       if (tasks_.empty()) return;
       task = std::move(tasks_.front());
       tasks_.pop_front();
+      ++working_;
+      worked = true;
       cancel = stopping_;
     }
     if (task.read != nullptr) {

@@ -77,6 +77,7 @@ class Readers {
   std::mutex mutex_;  // leaf: everything below
   std::condition_variable wake_;
   std::deque<Task> tasks_;
+  int working_ = 0;  // threads that have a task
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

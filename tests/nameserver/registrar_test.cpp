@@ -110,11 +110,11 @@ class RegistrarTest : public testing::Test {
     const auto frames = read_frames(net.take(conn));
     return frames.size() == 1 ? frames[0] : ReplyText{};
   }
-  static void answer(NameServerLink *link, int opaque, int code = 0, const std::string &remark = "", const std::string &changed = "") {
+  static void answer(NameServerLink *link, int opaque, int code = 0, const std::string &remark = "", const std::string &changed = "", const std::string &body = "") {
     const std::string header = R"({"code":)" + std::to_string(code) + R"(,"extFields":{"changed":")" + changed +
                                R"("},"flag":1,"language":"JAVA","opaque":)" + std::to_string(opaque) + R"(,"remark":")" + remark +
                                R"(","version":407})";
-    const std::string frame = json_frame(header, "");
+    const std::string frame = json_frame(header, body);
     std::uint32_t consumed = 0, need = 0;
     ASSERT_EQ(GANTRY_OK, link->on_bytes(reinterpret_cast<const std::uint8_t *>(frame.data()), static_cast<std::uint32_t>(frame.size()), &consumed, &need));
     ASSERT_EQ(frame.size(), consumed);
@@ -126,9 +126,30 @@ class RegistrarTest : public testing::Test {
     return link;
   }
 
+  // Asks for a route; what comes is appended to routes, null as "unknown".
+  [[nodiscard]] bool find(const std::string &topic) {
+    bool taken = false;
+    host.on_shard(0, [&] {
+      taken = registrar->routes()->find(topic, [this](const TopicRoute &route) {
+        std::string text = route == nullptr ? "unknown" : "";
+        if (route != nullptr)
+          for (const BrokerQueues &each : *route) text += each.broker + ":" + std::to_string(each.read_queues) + " ";
+        routes.push_back(text);
+      });
+    });
+    host.turn();
+    return taken;
+  }
+  static std::string route_of(int perm_of_c = 6) {
+    return R"({"brokerDatas":[{"brokerAddrs":{0:"10.0.0.6:10911"},"brokerName":"b","cluster":"C"}],"filterServerTable":{},"queueDatas":[)"
+           R"({"brokerName":"b","perm":6,"readQueueNums":4,"topicSysFlag":0,"writeQueueNums":4},)"
+           R"({"brokerName":"c","perm":)" + std::to_string(perm_of_c) + R"(,"readQueueNums":2,"topicSysFlag":0,"writeQueueNums":2}]})";
+  }
+
   FakeHost host;
   FakeNet net;
   std::unique_ptr<Registrar> registrar;
+  std::vector<std::string> routes;
 };
 
 TEST_F(RegistrarTest, RegistersAsSoonAsItIsConnected) {
@@ -154,6 +175,93 @@ TEST_F(RegistrarTest, RegistersAsSoonAsItIsConnected) {
   answer(link, request.opaque);
   EXPECT_TRUE(registrar->registered_everywhere());
   EXPECT_TRUE(host.logged("registered at name server 10.0.0.1:9876 as 10.0.0.5:10911 with 2 topics"));
+}
+
+TEST_F(RegistrarTest, AsksForARouteOnceForAllWhoWait) {
+  ASSERT_TRUE(start().ok());
+  NameServerLink *link = registered();
+  EXPECT_TRUE(find("T"));
+  EXPECT_TRUE(find("T"));
+  const ReplyText question = sent(1);
+  EXPECT_EQ(kGetRouteinfoByTopic, question.code);
+  EXPECT_EQ(0, question.flag);
+  EXPECT_EQ((ExtFields{{"topic", "T"}, {"acceptStandardJsonOnly", "true"}}), question.ext);
+  EXPECT_TRUE(routes.empty());
+  answer(link, question.opaque, 0, "", "", route_of());
+  EXPECT_EQ((std::vector<std::string>{"b:4 c:2 ", "b:4 c:2 "}), routes);
+  pass_ms(TopicRoutes::kFreshMs - 1);
+  EXPECT_TRUE(find("T"));
+  EXPECT_EQ(3u, routes.size()) << "known";
+  EXPECT_EQ("", net.take(1));
+  pass_ms(1);
+  EXPECT_TRUE(find("T"));
+  answer(link, sent(1).opaque, 0, "", "", route_of(2));
+  EXPECT_EQ("b:4 ", routes.back()) << "what may not be read counts no more";
+}
+
+TEST_F(RegistrarTest, ARouteThatCannotBeHadIsTheOneKnownBefore) {
+  ASSERT_TRUE(start().ok());
+  EXPECT_TRUE(find("T"));
+  EXPECT_EQ("unknown", routes.back()) << "not connected";
+  NameServerLink *link = registered();
+  EXPECT_TRUE(find("T"));
+  const ReplyText question = sent(1);
+  pass_ms(TopicRoutes::kAnswerTimeoutMs - 1);
+  EXPECT_EQ(1u, routes.size());
+  pass_ms(1);
+  ASSERT_EQ(2u, routes.size());
+  EXPECT_EQ("unknown", routes.back()) << "no answer in time";
+  answer(link, question.opaque, 0, "", "", route_of());
+  EXPECT_EQ(2u, routes.size()) << "too late";
+  EXPECT_TRUE(find("T"));
+  answer(link, sent(1).opaque, 0, "", "", route_of());
+  EXPECT_EQ("b:4 c:2 ", routes.back());
+  for (const char *damaged : {"", "[]", "{}", R"({"queueDatas":[{"brokerName":"","readQueueNums":1,"perm":6}]})", R"({"queueDatas":[{"brokerName":"b","readQueueNums":-1,"perm":6}]})"}) {
+    pass_ms(TopicRoutes::kFreshMs);
+    EXPECT_TRUE(find("T"));
+    answer(link, sent(1).opaque, 0, "", "", damaged);
+    EXPECT_EQ("b:4 c:2 ", routes.back()) << damaged;
+  }
+  pass_ms(TopicRoutes::kFreshMs);
+  EXPECT_TRUE(find("T"));
+  answer(link, sent(1).opaque, kSystemError, "busy");
+  EXPECT_EQ("b:4 c:2 ", routes.back());
+  pass_ms(TopicRoutes::kFreshMs);
+  EXPECT_TRUE(find("T"));
+  net.take(1);
+  link->on_close(GANTRY_OK);
+  EXPECT_EQ("b:4 c:2 ", routes.back()) << "connection lost";
+  EXPECT_EQ(10u, routes.size()) << "each asker is told once";
+}
+
+TEST_F(RegistrarTest, ATopicThatNobodyRegisteredIsNowhereElse) {
+  ASSERT_TRUE(start().ok());
+  NameServerLink *link = registered();
+  EXPECT_TRUE(find("T"));
+  answer(link, sent(1).opaque, kTopicNotExist, "No topic route info in name server for the topic: T");
+  EXPECT_EQ("", routes.back());
+}
+
+TEST_F(RegistrarTest, RoutesAndRegistrationsDoNotWaitForEachOther) {
+  ASSERT_TRUE(start().ok());
+  NameServerLink *link = accept(1);
+  const ReplyText registration = sent(1);
+  EXPECT_TRUE(find("T"));
+  const ReplyText question = sent(1);
+  answer(link, question.opaque, 0, "", "", route_of());
+  EXPECT_EQ(1u, routes.size());
+  EXPECT_FALSE(registrar->registered_anywhere());
+  answer(link, registration.opaque);
+  EXPECT_TRUE(registrar->registered_everywhere());
+}
+
+TEST_F(RegistrarTest, SoManyWaitForRoutesAndNoMore) {
+  ASSERT_TRUE(start().ok());
+  registered();
+  for (std::size_t i = 0; i < TopicRoutes::kMaxWaiting; ++i) ASSERT_TRUE(find("T"));
+  EXPECT_FALSE(find("U"));
+  host.on_control([this] { registrar->stop(); });
+  EXPECT_TRUE(routes.empty());
 }
 
 TEST_F(RegistrarTest, RefusesMalformedAddresses) {

@@ -103,7 +103,7 @@ struct FakePopTables {
     fake().assigns.push_back(text(req->topic) + "/" + text(req->group) + "/" + text(req->client_id) + "/" + text(req->strategy) + "/" + std::to_string(req->broadcasting));
     *mode = fake().mode;
     if (fake().assign_status == GANTRY_OK)
-      for (const std::int32_t queue_no : fake().assigned) fn(arg, queue_no);
+      for (const std::int32_t queue_no : fake().assigned) fn(arg, gantry_str{"broker-a", 8, 0}, queue_no);
     return fake().assign_status;
   }
 };

@@ -53,11 +53,17 @@ class AssignmentTest : public BrokerTest {
     req.client_id = str(client_id);
     req.strategy = str(strategy);
     req.broadcasting = broadcasting ? 1 : 0;
-    std::vector<std::int32_t> queues;
+    req.brokers = others_.data();
+    req.n_brokers = static_cast<std::uint32_t>(others_.size());
+    named_.clear();
     gantry_error err{};
-    const gantry_assigned_fn add = [](void *list, std::int32_t q) noexcept { static_cast<std::vector<std::int32_t> *>(list)->push_back(q); };
-    host_.on_shard(0, [&] { status_ = assignment_->assign(req, &mode_, add, &queues, &err); });
+    const gantry_assigned_fn add = [](void *list, gantry_str broker, std::int32_t q) noexcept {
+      static_cast<Named *>(list)->emplace_back(std::string(broker.p, broker.n), q);
+    };
+    host_.on_shard(0, [&] { status_ = assignment_->assign(req, &mode_, add, &named_, &err); });
     subject_ = static_cast<std::uint32_t>(err.detail);
+    std::vector<std::int32_t> queues;
+    for (const auto &[broker, queue_no] : named_) queues.push_back(queue_no);
     return queues;
   }
   void set_mode(std::uint32_t mode, std::int32_t share) {
@@ -65,8 +71,12 @@ class AssignmentTest : public BrokerTest {
     host_.on_shard(0, [&] { ASSERT_EQ(assignment_->set_request_mode("T", "G", wanted), GANTRY_OK); });
   }
 
+  using Named = std::vector<std::pair<std::string, std::int32_t>>;
+
   LastTakesAll last_;
   std::unique_ptr<semantics::Assignment> assignment_;
+  std::vector<gantry_broker_queues> others_;
+  Named named_;  // what was assigned last
   gantry_request_mode mode_{};
   std::int32_t status_ = 0;
   std::uint32_t subject_ = 0;
@@ -119,6 +129,33 @@ TEST_F(AssignmentTest, InPopModeMembersShareQueues) {
   set_mode(GANTRY_MODE_POP, 1);
   join("e");
   EXPECT_EQ(assigned("e"), Queues{0}) << "more members than queues";
+}
+
+TEST_F(AssignmentTest, DividesTheQueuesOfAllBrokers) {
+  const std::string own = broker_->core().options.name;
+  others_ = {{str("zeta"), 2, 0}, {str("alpha"), 2, 0}, {str(own), 9, 0}};
+  join("a");
+  join("b");
+  (void)assigned("a");
+  EXPECT_EQ(named_, (Named{{"alpha", 0}, {"alpha", 1}, {own, 0}, {own, 1}})) << "sorted by broker; its own queues as it knows them";
+  (void)assigned("b");
+  EXPECT_EQ(named_, (Named{{own, 2}, {own, 3}, {"zeta", 0}, {"zeta", 1}}));
+  (void)assigned("b", "AVG", true);
+  EXPECT_EQ(named_.size(), 8u);
+  set_mode(GANTRY_MODE_POP, -1);
+  (void)assigned("a");
+  EXPECT_EQ(named_, (Named{{"alpha", -1}, {own, -1}, {"zeta", -1}}));
+}
+
+TEST_F(AssignmentTest, WithSeveralBrokersNoneRemembersWhoHadAQueue) {
+  join("b");
+  (void)assigned("b", "LAST_TAKES_ALL");
+  (void)assigned("b", "LAST_TAKES_ALL");
+  EXPECT_EQ(last_.previous, (std::vector<std::uint32_t>{0, 0, 0, 0}));
+  others_ = {{str("zeta"), 1, 0}};
+  (void)assigned("b", "LAST_TAKES_ALL");
+  (void)assigned("b", "LAST_TAKES_ALL");
+  EXPECT_EQ(last_.previous, std::vector<std::uint32_t>(5, GANTRY_NO_CONSUMER));
 }
 
 TEST_F(AssignmentTest, ModesAreKept) {

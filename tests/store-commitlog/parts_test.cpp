@@ -1,5 +1,6 @@
 // Parts on their own: arena, queue table, segment index, engines.
 #include "arena.hpp"
+#include "index_view.hpp"
 #include "io_engine.hpp"
 #include "queue_table.hpp"
 #include "seek.hpp"
@@ -12,8 +13,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <random>
 
 namespace gantry::commitlog {
 namespace {
@@ -34,6 +37,23 @@ TEST(Arena, RoomComesOnlyWithWrittenAndUnpinnedChunks) {
   arena.unpin(mask);
   EXPECT_TRUE(arena.make_room({chunk * 5 + (1 << 20)}, {1 << 30}));
   arena.release();
+}
+
+// Few and many, spread hashes and equal ones, equal upper halves, in any order before.
+TEST(KeyRows, AreSortedByHashThenOffset) {
+  std::mt19937_64 random(7);
+  const auto before = [](const KeyRow &a, const KeyRow &b) { return a.hash != b.hash ? a.hash < b.hash : a.offset < b.offset; };
+  for (const std::size_t n : {0, 1, 255, 256, 257, 20'000}) {
+    for (const int kind : {0, 1, 2}) {
+      std::vector<KeyRow> keys(n);
+      for (KeyRow &key : keys) key = {kind == 0 ? random() : kind == 1 ? random() % 5 : (random() % 3 << 32 | random() % 100), static_cast<std::uint32_t>(random()), 0};
+      std::vector<KeyRow> wanted = keys;
+      std::sort(wanted.begin(), wanted.end(), before);
+      sort_keys(keys);
+      ASSERT_EQ(keys.size(), n);
+      for (std::size_t i = 0; i < n; ++i) ASSERT_TRUE(keys[i].hash == wanted[i].hash && keys[i].offset == wanted[i].offset) << n << " of kind " << kind << " at " << i;
+    }
+  }
 }
 
 TEST(Queues, HandlesAreDenseNamesUniqueAndDroppedHandlesNeverComeBack) {

@@ -35,6 +35,7 @@ const char *scan_ext_fields(JsonScan &in, Header &out) {
 
 // A number of the header; fastjson takes numeric text too, and null as 0.
 bool scan_int(JsonScan &in, std::int32_t &out) {
+  if (in.small_number(out)) [[likely]] return true;
   std::string_view text;
   bool present = false;
   if (!in.scalar(text, present)) return false;

@@ -54,6 +54,17 @@ class JsonScan {
     p_ += 4;
     return p_[-3];
   }
+  // A plain number of up to nine digits, which is how peers write the header's own. False: something else, nothing consumed.
+  [[nodiscard]] bool small_number(std::int32_t &out) {
+    constexpr std::ptrdiff_t kMaxDigits = 9;
+    const char *p = p_;
+    std::int32_t value = 0;
+    while (p != end_ && *p >= '0' && *p <= '9' && p - p_ < kMaxDigits) value = value * 10 + (*p++ - '0');
+    if (p == p_ || p == end_ || (*p != ',' && *p != '}')) return false;
+    p_ = p;
+    out = value;
+    return true;
+  }
   // A string, number, true or false as text. `present` is false for null and for objects and arrays, which are skipped.
   [[nodiscard]] bool scalar(std::string_view &out, bool &present) {
     if (p_ != end_ && *p_ == '"') [[likely]] {

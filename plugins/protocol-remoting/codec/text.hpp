@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string_view>
 
 namespace gantry::remoting {
@@ -17,6 +18,20 @@ template <std::size_t N>
 // False unless the whole text is a decimal number in the range of T. A leading '+' is not a number, as in Java's older parsers.
 template <typename T>
 [[nodiscard]] inline bool parse_number(std::string_view text, T &out) {
+  // Most fields of headers have one digit; what cannot overflow needs no more than this.
+  if (text.size() - 1 < std::numeric_limits<T>::digits10) [[likely]] {
+    std::uint64_t value = 0;
+    std::uint32_t digit = 0;
+    for (const char c : text) {
+      digit = static_cast<std::uint32_t>(c) - '0';
+      if (digit > 9) break;
+      value = value * 10 + digit;
+    }
+    if (digit <= 9) [[likely]] {
+      out = static_cast<T>(value);
+      return true;
+    }
+  }
   const char *end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, out);
   return error == std::errc() && stop == end && !text.empty();

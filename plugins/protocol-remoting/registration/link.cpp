@@ -94,7 +94,7 @@ bool NameServerLink::send(std::int32_t code, std::string_view body) {
   constexpr std::uint32_t kIdentityFields = 4;
   OutHeader header;
   header.code = code;
-  header.opaque = ++opaque_;
+  header.opaque = awaited_ = ++opaque_;
   header.flag = 0;
   header.ext = ext;
   header.n_ext = code == kRegisterBroker ? static_cast<std::uint32_t>(std::size(ext)) : kIdentityFields;
@@ -129,7 +129,8 @@ std::int32_t NameServerLink::on_bytes(const std::uint8_t *data, std::uint32_t n,
     *consumed += frame.total_bytes;
     // Requests of a name server (5.x may tell the lowest broker id) are oneway and concern replicas only.
     const Header &header = tools.header;
-    if (header.is_response() && in_flight_ != 0 && header.opaque == opaque_) answered(header);
+    if (!header.is_response() || route_answered(header, frame.body)) continue;
+    if (in_flight_ != 0 && header.opaque == awaited_) answered(header);
   }
   return GANTRY_OK;
 }
@@ -169,6 +170,7 @@ void NameServerLink::on_close(std::int32_t reason) {
   conn_ = 0;
   in_flight_ = 0;
   set_registered(false);
+  give_up_routes();
   if (!lost) return;
   disarm();
   state_ = State::kIdle;
@@ -191,6 +193,7 @@ void NameServerLink::on_drain() {
 
 void NameServerLink::stop() {
   disarm();
+  give_up_routes();
   if (state_ != State::kOpen) state_ = State::kDrained;
 }
 
@@ -227,6 +230,54 @@ void NameServerLink::on_timer() {
   if (in_flight_ == 0) return registered_ && !dirty_ ? send_sign_of_life() : send_registration();
   const auto &tools = *owner_.tools_;
   tools.net->close(tools.host, conn_, GANTRY_CLOSE_NOW, "the name server did not answer within 10 s");
+}
+
+// ---- routes of topics
+
+bool NameServerLink::ask_route(const std::string &topic) {
+  if (state_ != State::kOpen) return false;
+  auto &tools = *owner_.tools_;
+  // Standard JSON, where the name server knows the wish (4.9.4); what others write is read too.
+  const ExtField ext[] = {{"topic", topic}, {"acceptStandardJsonOnly", "true"}};
+  OutHeader header;
+  header.code = kGetRouteinfoByTopic;
+  header.opaque = ++opaque_;
+  header.flag = 0;
+  header.ext = ext;
+  header.n_ext = std::size(ext);
+  tools.head.resize(frame_bound(header));
+  const std::uint32_t head_bytes = write_frame(tools.head.data(), header, 0);
+  const gantry_span span{tools.head.data(), head_bytes, 0, nullptr};
+  if (tools.net->send(tools.host, conn_, &span, 1) != GANTRY_OK) return false;
+  route_questions_.push_back(std::make_unique<RouteQuestion>(RouteQuestion{this, topic, opaque_, 0}));
+  const gantry_task_fn late = [](void *arg) noexcept {
+    auto *question = static_cast<RouteQuestion *>(arg);
+    NameServerLink &self = *question->link;
+    const auto it = std::find_if(self.route_questions_.begin(), self.route_questions_.end(), [question](const auto &q) { return q.get() == question; });
+    const std::unique_ptr<RouteQuestion> mine = std::move(*it);
+    self.route_questions_.erase(it);
+    self.owner_.routes_.failed(mine->topic);
+  };
+  route_questions_.back()->timer = tools.exec->timer_arm(tools.host, Registrar::kShard, TopicRoutes::kAnswerTimeoutMs, late, route_questions_.back().get());
+  return true;
+}
+
+// False: it answers something else.
+bool NameServerLink::route_answered(const Header &header, std::string_view body) {
+  const auto it = std::find_if(route_questions_.begin(), route_questions_.end(), [&header](const auto &q) { return q->opaque == header.opaque; });
+  if (it == route_questions_.end()) return false;
+  const std::unique_ptr<RouteQuestion> mine = std::move(*it);
+  route_questions_.erase(it);
+  if (mine->timer != 0) (void)owner_.tools_->exec->timer_cancel(owner_.tools_->host, mine->timer);
+  owner_.routes_.answered(mine->topic, header.code, body);
+  return true;
+}
+
+void NameServerLink::give_up_routes() {
+  for (const auto &question : std::exchange(route_questions_, {})) {
+    if (question->timer != 0) (void)owner_.tools_->exec->timer_cancel(owner_.tools_->host, question->timer);
+    owner_.routes_.failed(question->topic);
+  }
 }
 
 void NameServerLink::complain(const std::string &text) {

@@ -5,6 +5,8 @@
 #include "registration/on_shard.hpp"
 #include "registration/tools.hpp"
 
+#include <algorithm>
+
 namespace gantry::remoting {
 
 namespace {
@@ -33,7 +35,7 @@ struct TopicWriter {
 }  // namespace
 
 Registrar::Registrar(const gantry_host *host, RegistrarOptions options)
-    : options_(std::move(options)), tools_(std::make_unique<Tools>(host)) {
+    : options_(std::move(options)), tools_(std::make_unique<Tools>(host)), routes_(host, kShard, [this](const std::string &topic) { return ask_route(topic); }) {
   for (std::size_t i = 0; i < options_.nameservers.size(); ++i) {
     links_.push_back(std::make_unique<NameServerLink>(*this, options_.nameservers[i], options_.user_data_base + i));
   }
@@ -70,7 +72,13 @@ void Registrar::begin() {
 
 void Registrar::end() {
   running_ = false;
+  routes_.stop();
   for (const auto &link : links_) link->stop();
+}
+
+bool Registrar::ask_route(const std::string &topic) {
+  if (!running_) return false;
+  return std::any_of(links_.begin(), links_.end(), [&topic](const auto &link) { return link->ask_route(topic); });
 }
 
 bool Registrar::owns(std::uint64_t user_data) const {

@@ -3,7 +3,8 @@
 // A name server drops a broker from the routes at once when the registering connection closes, so the connection stays open as long as
 // the broker runs. REGISTER_BROKER goes out when the connection is made, every period, and when topics changed; one request at a time
 // per name server, so a burst of changes costs one registration per answer. A broker with very many topics first asks with
-// QUERY_DATA_VERSION whether the name server still has them, which counts as a sign of life. UNREGISTER_BROKER goes out at drain.
+// QUERY_DATA_VERSION whether the name server still has them, which counts as a sign of life. UNREGISTER_BROKER goes out at drain. The same
+// connections ask for the routes of topics (TopicRoutes), beside whatever else is under way.
 //
 // Owned by a protocol component, which hands over what the kernel tells about outbound connections:
 //   conn_open with GANTRY_CONN_OUTBOUND and owns(info->user_data)  -> *state keeps the NameServerLink that conn_open returns
@@ -12,6 +13,8 @@
 //   GANTRY_EVENT_TOPICS_CHANGED                                    -> topics_changed
 // Everything of one Registrar runs on kShard.
 #pragma once
+
+#include "registration/topic_routes.hpp"
 
 #include <gantry++/result.hpp>
 #include <gantry/draft/broker.h>
@@ -59,6 +62,9 @@ class Registrar {
   void connect_failed(std::uint64_t user_data, const gantry_error *err);
   void topics_changed();
 
+  // NULL without name servers. [thread: any]
+  [[nodiscard]] TopicRoutes *routes() { return links_.empty() ? nullptr : &routes_; }
+
   // For the start-up banner. [thread: any]
   [[nodiscard]] std::uint32_t nameserver_count() const;
   [[nodiscard]] std::uint32_t registered_count() const { return registered_.load(std::memory_order_acquire); }
@@ -72,12 +78,14 @@ class Registrar {
   void begin();
   void end();
   void flush_changes();
+  [[nodiscard]] bool ask_route(const std::string &topic);
   // REGISTER_BROKER's body for the topics as they are now.
   [[nodiscard]] const std::string &body();
 
   const RegistrarOptions options_;
   std::unique_ptr<Tools> tools_;
   std::vector<std::unique_ptr<NameServerLink>> links_;
+  TopicRoutes routes_;
   std::atomic<std::uint32_t> registered_{0};
   bool running_ = false;  // shard only, as are the next
   bool flush_queued_ = false;
@@ -120,6 +128,17 @@ class NameServerLink {
   [[nodiscard]] std::int64_t next_backoff_ms();
   void complain(const std::string &text);
 
+  // Routes asked for: the answer is matched by opaque, and given up after TopicRoutes::kAnswerTimeoutMs.
+  struct RouteQuestion {
+    NameServerLink *link;
+    std::string topic;
+    std::int32_t opaque;
+    std::uint64_t timer;
+  };
+  [[nodiscard]] bool ask_route(const std::string &topic);
+  [[nodiscard]] bool route_answered(const Header &header, std::string_view body);
+  void give_up_routes();
+
   Registrar &owner_;
   const std::string address_;
   const std::uint64_t user_data_;
@@ -129,6 +148,8 @@ class NameServerLink {
   bool dirty_ = false;       // topics changed since the registration in flight was made
   std::int32_t in_flight_ = 0;  // code of the request that waits for its answer; 0 = none
   std::int32_t opaque_ = 0;     // of the latest request
+  std::int32_t awaited_ = 0;    // opaque of the one in flight
+  std::vector<std::unique_ptr<RouteQuestion>> route_questions_;  // few: one per topic
   gantry_conn conn_ = 0;
   std::uint64_t timer_ = 0;
   std::int64_t backoff_ms_ = 0;

@@ -6,6 +6,8 @@
 
 #include <gantry++/str.hpp>
 
+#include <memory>
+#include <string>
 #include <vector>
 
 namespace gantry::remoting {
@@ -20,36 +22,77 @@ bool parse_body(ShardContext &ctx, const Request &request, const char *what, jso
   return false;
 }
 
-void query_assignment(ShardContext &ctx, const Request &request) {
-  json::Document document;
-  if (!parse_body(ctx, request, "assignment", document)) return;
-  const json::Value &body = document.root();
+// A QUERY_ASSIGNMENT that may have to wait for a name server.
+struct AssignmentQuery {
+  ReplyTo to;
+  std::string topic, group, client_id, strategy;
+  bool broadcasting = false;
+};
+
+void answer_assignment(ShardContext &ctx, const AssignmentQuery &query, const std::vector<BrokerQueues> *others) {
+  struct Assigned {
+    std::string broker;
+    std::int32_t queue_no;
+  };
+  std::vector<gantry_broker_queues> brokers;
+  if (others != nullptr)
+    for (const BrokerQueues &each : *others) brokers.push_back({str(each.broker), each.read_queues, 0});
   gantry_assign req{};
-  req.topic = str(body.text_or("topic", ""));
-  req.group = str(body.text_or("consumerGroup", ""));
-  req.client_id = str(body.text_or("clientId", ""));
-  req.strategy = str(body.text_or("strategyName", ""));
-  req.broadcasting = body.text_or("messageModel", "CLUSTERING") == "BROADCASTING" ? 1 : 0;
-  std::vector<std::int32_t> queues;
+  req.topic = str(query.topic);
+  req.group = str(query.group);
+  req.client_id = str(query.client_id);
+  req.strategy = str(query.strategy);
+  req.brokers = brokers.data();
+  req.n_brokers = static_cast<std::uint32_t>(brokers.size());
+  req.broadcasting = query.broadcasting ? 1 : 0;
+  std::vector<Assigned> queues;
   gantry_request_mode mode{};
   gantry_error err{};
-  const gantry_assigned_fn add = [](void *list, std::int32_t queue_no) noexcept { static_cast<std::vector<std::int32_t> *>(list)->push_back(queue_no); };
+  const gantry_assigned_fn add = [](void *list, gantry_str broker, std::int32_t queue_no) noexcept {
+    static_cast<std::vector<Assigned> *>(list)->push_back({std::string(view(broker)), queue_no});
+  };
   std::string text;
   json::Writer out(text);
   out.begin_object();
-  if (ctx.services.assignment->assign(ctx.services.host, &req, &mode, add, &queues, &err) == GANTRY_OK) {
+  if (others != nullptr && ctx.services.assignment->assign(ctx.services.host, &req, &mode, add, &queues, &err) == GANTRY_OK) {
     out.key("messageQueueAssignments").begin_array();
-    for (const std::int32_t queue_no : queues) {
-      out.begin_object().key("messageQueue").begin_object().member("brokerName", ctx.settings.broker_name).member("queueId", queue_no).member("topic", view(req.topic)).end_object();
+    for (const Assigned &each : queues) {
+      out.begin_object().key("messageQueue").begin_object().member("brokerName", each.broker).member("queueId", each.queue_no).member("topic", query.topic).end_object();
       out.member("mode", mode.mode == GANTRY_MODE_POP ? "POP" : "PULL").end_object();
     }
     out.end_array();
   } else {
     // Without the list the client keeps what it has.
-    ctx.services.write_log(GANTRY_LOG_DEBUG, std::string("remoting: no assignment: ") + err.text);
+    ctx.services.write_log(GANTRY_LOG_DEBUG, std::string("remoting: no assignment: ") + (others != nullptr ? err.text : "no name server tells where topic '" + query.topic + "' is"));
   }
   out.end_object();
-  ctx.output.reply(request.to(), kSuccess, {}, nullptr, 0, text);
+  ctx.output.reply(query.to, kSuccess, {}, nullptr, 0, text);
+}
+
+void query_assignment(ShardContext &ctx, const Request &request) {
+  json::Document document;
+  if (!parse_body(ctx, request, "assignment", document)) return;
+  const json::Value &body = document.root();
+  const auto query = std::make_shared<AssignmentQuery>();
+  query->to = request.to();
+  query->topic = body.text_or("topic", "");
+  query->group = body.text_or("consumerGroup", "");
+  query->client_id = body.text_or("clientId", "");
+  query->strategy = body.text_or("strategyName", "");
+  query->broadcasting = body.text_or("messageModel", "CLUSTERING") == "BROADCASTING";
+  static const std::vector<BrokerQueues> kAlone;
+  gantry_topic_info info{};
+  info.size = sizeof info;
+  // A topic that is not here is refused before anybody is asked, or strangers could make the broker ask for anything.
+  if (ctx.routes == nullptr || ctx.services.broker->topic_find(ctx.services.host, str(query->topic), &info) != GANTRY_OK)
+    return answer_assignment(ctx, *query, &kAlone);
+  const auto late = std::make_shared<bool>(false);
+  const bool taken = ctx.routes->find(query->topic, [&ctx, query, late](const TopicRoute &route) {
+    answer_assignment(ctx, *query, route.get());
+    if (*late) ctx.output.flush();
+  });
+  *late = true;
+  if (!taken) ctx.output.reply(request.to(), kSystemBusy, "too many requests wait for a name server");
 }
 
 void set_request_mode(ShardContext &ctx, const Request &request) {

@@ -65,6 +65,7 @@ Result<void> start_parts(Instance &in) {
   const std::string &advertise = in.registration.advertise;
   in.registration.ha_advertise = advertise.substr(0, advertise.rfind(':') + 1) + std::to_string(store_host->port % 65535 + 1);
   in.registrar = std::make_unique<Registrar>(s.host, in.registration);
+  for (const auto &shard : in.shards) shard->use_routes(in.registrar->routes());
   return in.registrar->start();
 }
 

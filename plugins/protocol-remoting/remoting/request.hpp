@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codec/header.hpp"
+#include "registration/topic_routes.hpp"
 #include "remoting/connection.hpp"
 #include "remoting/output.hpp"
 #include "remoting/pending.hpp"
@@ -39,6 +40,7 @@ struct ShardContext {
   Output output;
   PendingTable pendings;
   gantry_cq cq = 0;
+  TopicRoutes *routes = nullptr;  // NULL without name servers
 };
 
 // The topic from the connection's cache or from the broker, which fills the cache; NULL when there is none.

@@ -41,6 +41,8 @@ class Shard {
   void check_transaction(const gantry_event &event) { transactions_.check(event); }
   void flush_output() { ctx_.output.flush(); }
   [[nodiscard]] ClientCalls &calls() { return calls_; }
+  // Before the first request. [thread: control]
+  void use_routes(TopicRoutes *routes) { ctx_.routes = routes; }
 
  private:
   struct Cells {  // metrics of this shard

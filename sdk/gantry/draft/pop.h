@@ -104,21 +104,27 @@ typedef struct gantry_request_mode { /* how members of a group get messages of a
   int32_t pop_share_queues;          /* pop: each member also pops the queues of this many members after it; < 1: all pop everywhere */
 } gantry_request_mode;
 
+typedef struct gantry_broker_queues { /* what a broker has of a topic */
+  gantry_str broker;
+  uint32_t read_queues;
+  uint32_t pad;
+} gantry_broker_queues;
 typedef struct gantry_assign {
   gantry_str topic, group, client_id;
-  gantry_str strategy;   /* name of an allocator: AVG, AVG_BY_CIRCLE, ... */
-  uint32_t broadcasting; /* 1: every member has every queue */
-  uint32_t pad;
+  gantry_str strategy;                 /* name of an allocator: AVG, AVG_BY_CIRCLE, ... */
+  const gantry_broker_queues *brokers; /* the other brokers that have the topic, in any order; this one counts as it is now */
+  uint32_t n_brokers;
+  uint32_t broadcasting;               /* 1: every member has every queue */
 } gantry_assign;
-typedef void (*gantry_assigned_fn)(void *arg, int32_t queue_no) GANTRY_NOEXCEPT; /* -1: any queue */
+typedef void (*gantry_assigned_fn)(void *arg, gantry_str broker, int32_t queue_no) GANTRY_NOEXCEPT; /* -1: any queue of that broker */
 
 typedef struct gantry_assignment_v1 {
   /* UNSET when nobody set one. [thread: shard] [blocking: never] [owns: caller] [phase: started] */
   void (*request_mode)(const gantry_host *host, gantry_str topic, gantry_str group, gantry_request_mode *out) GANTRY_NOEXCEPT;
   /* Kept over restarts. OK, INVALID (mode), or what the store refuses. [thread: shard] [blocking: never] [owns: copies] [phase: started] */
   int32_t (*set_request_mode)(const gantry_host *host, gantry_str topic, gantry_str group, const gantry_request_mode *mode) GANTRY_NOEXCEPT;
-  /* Queues of this broker that a member shall use, each told to fn, and the mode it shall use them in. NOT_FOUND with err->detail = TOPIC, GROUP (no such
-   * member) or SUBSCRIPTION (no such strategy). [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
+  /* Queues that a member shall use, each told to fn by broker and number, and the mode it shall use them in. NOT_FOUND with err->detail = TOPIC, GROUP (no
+   * member of it is connected) or SUBSCRIPTION (no such strategy). [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
   int32_t (*assign)(const gantry_host *host, const gantry_assign *req, gantry_request_mode *mode, gantry_assigned_fn fn, void *arg, gantry_error *err) GANTRY_NOEXCEPT;
 } gantry_assignment_v1;
 
