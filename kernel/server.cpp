@@ -3,6 +3,7 @@
 #include "kernel/observe/log.hpp"
 #include "kernel/observe/metrics.hpp"
 
+#include <gantry/draft/filter.h>
 #include <gantry/draft/protocol.h>
 
 #include <algorithm>
@@ -103,6 +104,11 @@ Result<void> Server::load_plugins() {
       for (const gantry_component *component : (*plugins_.load(plugin))->components())
         if (std::string_view(component->interface_id) == GANTRY_ALLOCATOR_ID) allocator_components_.push_back(component);
   }
+  for (const std::string &plugin : document_.has_store() ? document_.broker().filters : std::vector<std::string>{}) {
+    const gantry_component *component = component_of(plugin, GANTRY_FILTER_ID, {}, &why);
+    if (component == nullptr) document_.report_broker("filters", why.text);
+    filter_components_.push_back(component);
+  }
   for (std::size_t i = 0; i < document_.protocols().size(); ++i) {
     const config::ProtocolSettings &settings = document_.protocols()[i];
     const gantry_component *component = component_of(settings.plugin, GANTRY_PROTOCOL_ID, settings.component, &why);
@@ -132,7 +138,20 @@ const gantry_component *Server::component_of(const std::string &plugin, const ch
   return *component;
 }
 
+// Before the store: what stops last may be asked until the store has answered its last read.
+Result<void> Server::make_filters() {
+  for (std::size_t i = 0; i < filter_components_.size(); ++i) {
+    const gantry_component &component = *filter_components_[i];
+    plugin::Instance &instance = instances_.add(component, plugin::InstanceSetup{document_.broker().filters[i], document_.bind_defaults(component), &tables_, io_.get(), nullptr});
+    GANTRY_TRY(instance.create());
+    GANTRY_TRY(instance.start());
+    filters_.push_back(&instance);
+  }
+  return {};
+}
+
 Result<void> Server::make_store_and_broker() {
+  GANTRY_TRY(make_filters());
   const std::string &name = document_.store().plugin;
   store_ = &instances_.add(*store_component_, plugin::InstanceSetup{name, store_config_, &tables_, io_.get(), nullptr});
   GANTRY_TRY(store_->create());
@@ -142,6 +161,7 @@ Result<void> Server::make_store_and_broker() {
   broker_host_.io = io_.get();
   const broker::StorePort port{&store_->table<gantry_store_v1>(), store_->self()};
   broker_ = std::make_unique<broker::Broker>(broker_options(document_), &broker_host_.abi, port, static_cast<broker::EventSink &>(*this));
+  for (plugin::Instance *filter : filters_) GANTRY_TRY(broker_->core().filters.add(filter->label(), &filter->table<gantry_filter_v1>(), filter->self()));
   broker::Broker::add_services(tables_);
   GANTRY_TRY(broker_->open(document_.broker().data_dir));
   // Retention begins with the store: it waits until those below have said what they need.

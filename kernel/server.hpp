@@ -66,6 +66,7 @@ class Server : private broker::EventSink {
   [[nodiscard]] Result<void> load_plugins();
   [[nodiscard]] const gantry_component *component_of(const std::string &plugin, const char *interface_id, const std::string &name, Error *why);
   void wait_until_ready();
+  [[nodiscard]] Result<void> make_filters();
   [[nodiscard]] Result<void> make_store_and_broker();
   [[nodiscard]] Result<void> make_pop();
   [[nodiscard]] Result<void> make_protocols();
@@ -80,6 +81,8 @@ class Server : private broker::EventSink {
   std::unique_ptr<io::ShardSet> io_;
   const gantry_component *store_component_ = nullptr;
   std::vector<const gantry_component *> allocator_components_;
+  std::vector<const gantry_component *> filter_components_;  // of [broker] filters, in their order
+  std::vector<plugin::Instance *> filters_;
   std::vector<const gantry_component *> protocol_components_;
   std::shared_ptr<const gantry_config> store_config_;
   std::vector<std::shared_ptr<const gantry_config>> protocol_configs_;

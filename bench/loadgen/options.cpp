@@ -1,6 +1,8 @@
 #include "loadgen/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <iostream>
 #include <map>
 
@@ -37,6 +39,30 @@ void add_load(CLI::App &app, Options &options) {
   app.add_flag("--histogram", options.histogram, "add latency buckets to the JSON");
 }
 
+constexpr unsigned kMaxVariants = 100;
+
+/// NAME=VALUE or NAME=%N. Throws BenchError.
+Options::Property parse_property(const std::string &text) {
+  const std::size_t at = text.find('=');
+  if (at == 0 || at == std::string::npos || at + 1 == text.size()) throw BenchError("--property: found '" + text + "', wanted NAME=VALUE or NAME=%N");
+  Options::Property property{text.substr(0, at), text.substr(at + 1), 0};
+  if (property.value[0] != '%') return property;
+  const char *const end = property.value.data() + property.value.size();
+  const auto [stop, error] = std::from_chars(property.value.data() + 1, end, property.modulus);
+  if (error != std::errc() || stop != end || property.modulus < 1 || property.modulus > kMaxVariants)
+    throw BenchError("--property: found '" + text + "', wanted a number from 1 to " + std::to_string(kMaxVariants) + " after %");
+  return property;
+}
+
+void parse_properties(const std::vector<std::string> &texts, Options &options) {
+  for (const std::string &text : texts) {
+    options.properties.push_back(parse_property(text));
+    const unsigned modulus = options.properties.back().modulus;
+    if (modulus != 0 && options.variants != 1 && modulus != options.variants) throw BenchError("--property: all %N must have the same N");
+    options.variants = std::max(options.variants, modulus);
+  }
+}
+
 }  // namespace
 
 int parse_options(int argc, char **argv, Options &options) {
@@ -57,6 +83,8 @@ int parse_options(int argc, char **argv, Options &options) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   send->add_option("--seed", options.seed, "seed of the arrival times")->capture_default_str();
+  std::vector<std::string> properties;
+  send->add_option("--property", properties, "NAME=VALUE: a property of each message; NAME=%N: the message's number in its queue modulo N");
   send->add_flag("!--no-create", options.create_topic, "take the topic as it is");
 
   CLI::App *pull = app.add_subcommand("pull", "pull stored messages over and over (PULL_MESSAGE)");
@@ -65,6 +93,8 @@ int parse_options(int argc, char **argv, Options &options) {
   pull->add_option("--batch", options.batch, "messages asked for by one pull")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+
+  pull->add_option("--expression", options.expression, "pull what matches this SQL92 expression");
 
   CLI::App *probe = app.add_subcommand("probe", "wait until a broker accepts a message, then say when");
   add_target(*probe, options, broker);
@@ -75,10 +105,11 @@ int parse_options(int argc, char **argv, Options &options) {
   try {
     app.parse(argc, argv);
     options.broker = Endpoint::parse(broker);
+    parse_properties(properties, options);
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   } catch (const BenchError &error) {
-    std::cerr << "gantry-loadgen: --broker: " << error.what() << '\n';
+    std::cerr << "gantry-loadgen: " << error.what() << '\n';
     return kUsageError;
   }
   options.mode = *send ? Mode::kSend : *pull ? Mode::kPull : Mode::kProbe;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "wire/socket.hpp"
 
@@ -27,7 +28,14 @@ struct Options {
   double rate = 0;           ///< open loop when above 0
   std::uint64_t max_outstanding = 65536;  ///< open loop: unanswered requests before arrivals wait
   std::uint64_t seed = 1;
+  struct Property {
+    std::string name, value;
+    unsigned modulus = 0;  ///< above 0: the value is the message's number in its queue modulo this
+  };
+  std::vector<Property> properties;  ///< of each message
+  unsigned variants = 1;             ///< messages of a queue that differ in their properties
   unsigned batch = 32;       ///< messages asked for by one pull
+  std::string expression;    ///< SQL92; empty = everything
 
   double duration_s = 10;
   std::uint64_t count = 0;   ///< stop after this many messages; 0 = by duration only

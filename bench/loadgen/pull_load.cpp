@@ -42,12 +42,12 @@ void PullLoad::issue(Engine &engine, std::uint32_t slot, std::uint64_t now_ns) {
   const Slot &at = slots_[slot];
   const Fields fields{{"commitOffset", "0"},
                       {"consumerGroup", options_.group},
-                      {"expressionType", "TAG"},
+                      {"expressionType", options_.expression.empty() ? "TAG" : "SQL92"},
                       {"maxMsgNums", std::to_string(options_.batch)},
                       {"queueId", std::to_string(at.queue)},
                       {"queueOffset", std::to_string(at.offset)},
                       {"subVersion", subscription_version_},
-                      {"subscription", "*"},
+                      {"subscription", options_.expression.empty() ? "*" : options_.expression},
                       {"suspendTimeoutMillis", "0"},
                       {"sysFlag", kSubscriptionFlag},
                       {"topic", options_.topic}};
@@ -78,7 +78,8 @@ void PullLoad::take_messages(Slot &slot, std::string_view body) {
       throw BenchError(options_.broker.text() + " delivered bytes that are not stored messages");
     }
     const auto offset = static_cast<std::int64_t>(load_be64(body.data() + kQueueOffsetAt));
-    if (offset != slot.offset) ++tally_.misplaced;
+    // A filter leaves gaps.
+    if (options_.expression.empty() ? offset != slot.offset : offset < slot.offset) ++tally_.misplaced;
     slot.offset = offset + 1;
     ++tally_.messages;
     const std::size_t length_at = body_length_at(body);
@@ -87,29 +88,31 @@ void PullLoad::take_messages(Slot &slot, std::string_view body) {
   }
 }
 
+bool PullLoad::follow(Slot &slot, const Reply &reply) {
+  const auto field = find_field(reply.header, "nextBeginOffset");
+  const auto next = field ? to_integer(*field) : std::nullopt;
+  if (!next || *next < slot.offset || (*next == slot.offset && reply.body.empty())) return false;
+  slot.offset = *next;
+  return true;
+}
+
 void PullLoad::on_reply(Engine &engine, const Reply &reply) {
   Slot &slot = slots_[reply.request.tag];
   switch (static_cast<ResponseCode>(reply.header.code)) {
     case ResponseCode::kSuccess:
       tally_.latency.record(reply.now_ns > reply.request.start_ns ? reply.now_ns - reply.request.start_ns : 0);
       take_messages(slot, reply.body);
+      if (!options_.expression.empty() && !follow(slot, reply)) ++tally_.misplaced;
       break;
     case ResponseCode::kPullNotFound:
       ++tally_.empty;
       restart(slot);
       break;
     case ResponseCode::kPullRetryImmediately:
-    case ResponseCode::kPullOffsetMoved: {
+    case ResponseCode::kPullOffsetMoved:
       ++tally_.empty;
-      const auto field = find_field(reply.header, "nextBeginOffset");
-      const auto next = field ? to_integer(*field) : std::nullopt;
-      if (!next || *next <= slot.offset) {
-        restart(slot);
-      } else {
-        slot.offset = *next;
-      }
+      if (!follow(slot, reply)) restart(slot);
       break;
-    }
     default:
       tally_.refuse(reply.header.code, reply.header.remark);
       restart(slot);

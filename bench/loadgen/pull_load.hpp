@@ -27,6 +27,8 @@ class PullLoad final : public Workload {
   void issue(Engine &engine, std::uint32_t slot, std::uint64_t now_ns);
   void restart(Slot &slot);
   void take_messages(Slot &slot, std::string_view body);
+  /// False: the reply names no later place.
+  [[nodiscard]] static bool follow(Slot &slot, const Reply &reply);
 
   const Options &options_;
   Tally &tally_;

@@ -44,14 +44,14 @@ std::string make_body(std::uint64_t size) {
 
 SendFrames::SendFrames(const Options &options) : body_(make_body(options.size)), born_text_(kBornPlaceholder) {
   const std::string run = run_digits();
-  for (unsigned queue = 0; queue < options.queues; ++queue) {
-    const Fields fields = send_fields(options, queue, std::string(kBornPlaceholder),
-                                      run + std::string(kKeyCountDigits, '0'));
+  for (unsigned i = 0; i < options.queues * options.variants; ++i) {
+    const Fields fields = send_fields(options, i % options.queues, std::string(kBornPlaceholder),
+                                      run + std::string(kKeyCountDigits, '0'), i / options.queues);
     BuiltFrame built = build_request(options.header, RequestCode::kSendMessageV2, kFirstOpaque, fields, body_);
     built.bytes.resize(built.bytes.size() - body_.size());
     const std::size_t born_at = built.bytes.rfind(kBornPlaceholder);
     const std::size_t key_at = built.bytes.rfind(run);
-    per_queue_.push_back({std::move(built.bytes), built.opaque_at, born_at, key_at + kKeyRunDigits});
+    prepared_.push_back({std::move(built.bytes), built.opaque_at, born_at, key_at + kKeyRunDigits});
   }
   set_born_time(wall_ms());
 }
@@ -59,7 +59,7 @@ SendFrames::SendFrames(const Options &options) : body_(make_body(options.size)),
 void SendFrames::set_born_time(std::uint64_t born_ms) { write_digits(born_text_.data(), born_ms, born_text_.size()); }
 
 void SendFrames::issue(Engine &engine, unsigned connection, std::uint64_t start_ns) {
-  const Prepared &prepared = per_queue_[issued_ % per_queue_.size()];
+  const Prepared &prepared = prepared_[issued_ % prepared_.size()];
   char *frame = engine.issue(connection, start_ns, 0, prepared.head, body_, prepared.opaque_at);
   std::memcpy(frame + prepared.born_at, born_text_.data(), born_text_.size());
   write_hex(frame + prepared.key_count_at, issued_, kKeyCountDigits);

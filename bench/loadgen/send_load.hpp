@@ -27,7 +27,7 @@ class SendFrames {
     std::size_t born_at;
     std::size_t key_count_at;
   };
-  std::vector<Prepared> per_queue_;
+  std::vector<Prepared> prepared_;  ///< queue by queue, then the next message of each, as far as their properties differ
   std::string body_;
   std::string born_text_;
   std::uint64_t issued_ = 0;

@@ -26,6 +26,16 @@ Response send_one(BlockingClient &client, const Options &options, unsigned queue
                      send_fields(options, queue, std::to_string(wall_ms()), unique_key), kProbeBody);
 }
 
+/// As a JSON string.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
 Response create_topic(BlockingClient &client, const Options &options) {
   const std::string queues = std::to_string(options.queues);
   return client.call(RequestCode::kUpdateAndCreateTopic,
@@ -43,7 +53,10 @@ Response create_topic(BlockingClient &client, const Options &options) {
 }  // namespace
 
 Fields send_fields(const Options &options, unsigned queue, const std::string &born_ms,
-                   const std::string &unique_key) {
+                   const std::string &unique_key, unsigned number) {
+  std::string properties = "UNIQ_KEY\x01" + unique_key + "\x02WAIT\x01true";
+  for (const Options::Property &p : options.properties)
+    properties += "\x02" + p.name + "\x01" + (p.modulus != 0 ? std::to_string(number % p.modulus) : p.value);
   return {{"a", options.group},
           {"b", options.topic},
           {"c", "TBW102"},
@@ -52,7 +65,7 @@ Fields send_fields(const Options &options, unsigned queue, const std::string &bo
           {"f", "0"},
           {"g", born_ms},
           {"h", "0"},
-          {"i", "UNIQ_KEY\x01" + unique_key + "\x02WAIT\x01true"},
+          {"i", properties},
           {"j", "0"},
           {"k", "false"},
           {"m", "false"},
@@ -83,11 +96,13 @@ void ensure_topic(const Options &options) {
 
 BlockingClient register_consumer(const Options &options) {
   const std::string version = std::to_string(wall_ms());
+  const bool filters = !options.expression.empty();
   const std::string body =
       "{\"clientID\":\"127.0.0.1@gantry-loadgen#" + version +
       "\",\"consumerDataSet\":[{\"consumeFromWhere\":\"CONSUME_FROM_FIRST_OFFSET\",\"consumeType\":\"CONSUME_ACTIVELY\","
       "\"groupName\":\"" + options.group + "\",\"messageModel\":\"CLUSTERING\",\"subscriptionDataSet\":["
-      "{\"classFilterMode\":false,\"codeSet\":[],\"expressionType\":\"TAG\",\"subString\":\"*\",\"subVersion\":" +
+      "{\"classFilterMode\":false,\"codeSet\":[],\"expressionType\":\"" +
+      (filters ? "SQL92\",\"subString\":" + quoted(options.expression) : "TAG\",\"subString\":\"*\"") + ",\"subVersion\":" +
       version + ",\"tagsSet\":[],\"topic\":\"" + options.topic +
       "\"}],\"unitMode\":false}],\"producerDataSet\":[]}";
   BlockingClient client(options.broker, options.header, kSetupTimeout_s);

@@ -28,7 +28,7 @@ class Slot:
         self._flush = flush
         self._broker = None
         self._capacity = None
-        self._stocked = False
+        self._stocked = set()  # workloads whose messages are stored
 
     def run(self, workloads):
         """Everything that one slot yields, as plain data."""
@@ -59,7 +59,7 @@ class Slot:
         try:
             self._wait_ready()
             self._capacity = self._plan.null_capacity
-            self._stocked = True
+            self._stocked = {w.name for w in workloads}
             return {w.name: self._measure(w, self._plan.null_s) for w in workloads}
         finally:
             self._broker.stop()
@@ -145,14 +145,14 @@ class Slot:
 
     def _stock(self, workload):
         """Stores what the pulls will find."""
-        self._stocked = True
-        stock = Workload(workload.name, "stock", workload.flush, size=workload.size)
+        self._stocked.add(workload.name)
+        stock = Workload(workload.name, "stock", workload.flush, size=workload.size, properties=workload.properties)
         load, _ = self._generate(stock.generator_arguments() + ["--seconds", str(_STOCK_LIMIT_S), "--count", str(PULL_STOCK)])
         if load["messages"] < PULL_STOCK:
             raise BrokerError(f"{self._system.name}: only {load['messages']} of {PULL_STOCK} messages could be stored")
 
     def _window(self, workload):
-        if workload.mode == "pull" and not self._stocked:
+        if workload.mode == "pull" and workload.name not in self._stocked:
             self._stock(workload)
         if self._plan.pre_s > 0:
             self._measure(workload, self._plan.pre_s)

@@ -197,7 +197,7 @@ class RocketMq:
                   "namesrvAddr": f"127.0.0.1:{name_server_port}", "listenPort": str(port),
                   "haListenPort": str(port + 1), "storePathRootDir": f"{folder}/store",
                   "storePathCommitLog": f"{folder}/store/commitlog", "defaultTopicQueueNums": str(QUEUES),
-                  "brokerRole": "ASYNC_MASTER", "flushDiskType": "SYNC_FLUSH" if flush == DURABLE else "ASYNC_FLUSH"}
+                  "enablePropertyFilter": "true", "brokerRole": "ASYNC_MASTER", "flushDiskType": "SYNC_FLUSH" if flush == DURABLE else "ASYNC_FLUSH"}
         values.update(TUNED if self._tuned else {})
         values.update(self._settings.rocketmq_conf)
         return "".join(f"{key}={value}\n" for key, value in values.items())

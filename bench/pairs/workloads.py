@@ -20,6 +20,8 @@ class Workload:
     size: int = 1024
     rate: float = 0  # open loop, messages/s
     capacity_share: float = 0  # open loop at this share of the rate that WARM_UP reached in the same slot
+    properties: tuple = ()  # of stored messages, as --property takes them
+    expression: str = ""  # SQL92, of pulls
     counts_calls: bool = False  # also count system calls and context switches, in a run of its own
 
     @property
@@ -31,7 +33,10 @@ class Workload:
         arguments = [self.mode, "--topic", self.topic, "--queues", str(QUEUES),
                      "--connections", str(self.connections)]
         if self.mode == "pull":
-            return arguments + ["--depth", str(self.depth), "--batch", "32"]
+            filtered = ["--expression", self.expression] if self.expression else []
+            return arguments + ["--depth", str(self.depth), "--batch", "32"] + filtered
+        for text in self.properties:
+            arguments += ["--property", text]
         arguments += ["--size", str(self.size)]
         rate = self.rate or self.capacity_share * (capacity or 0)
         return arguments + (["--rate", f"{rate:.0f}"] if rate else ["--depth", str(self.depth)])
@@ -43,6 +48,8 @@ WORKLOADS = {w.name: w for w in (
     Workload("send-1k-16x1", "send 1 KiB, 16 connections x 1 in flight", WRITTEN, connections=16, depth=1),
     Workload("send-1k-1x1", "send 1 KiB, 1 connection x 1 in flight", WRITTEN, connections=1, depth=1),
     Workload("pull-128", "pull 32 x 128 B, 4 connections x 4 in flight", WRITTEN, mode="pull", depth=4, size=128),
+    Workload("pull-sql-128", "pull 128 B by three SQL92 terms that every tenth message matches, 4 connections x 4 in flight", WRITTEN, mode="pull", depth=4,
+             size=128, properties=("n=%10", "color=red", "price=12.5"), expression="n = 3 AND color = 'red' AND price BETWEEN 10.0 AND 20.5"),
     Workload("durable-1k", "durable send 1 KiB, 4 connections x 32 in flight", DURABLE, counts_calls=True),
     Workload("send-16k", "send 16 KiB, 4 connections x 32 in flight", WRITTEN, size=16384),
     Workload("open-2k", "send 1 KiB, open loop at 2,000/s", WRITTEN, rate=2000),

@@ -183,6 +183,7 @@ void Broker::stop() {
   key_lookup_.stop();
   producer_.stop();
   fetcher_.stop();
+  core_.filters.close();
 }
 
 void Broker::tell(const std::vector<Sessions::Notice> &notices) {

@@ -10,6 +10,7 @@
 #include "kernel/broker/relay.hpp"
 #include "kernel/broker/retention_hold.hpp"
 
+#include <atomic>
 #include <optional>
 
 namespace gantry::broker {
@@ -55,6 +56,8 @@ class Broker {
   void conn_closed(gantry_conn conn);
   [[nodiscard]] std::int32_t consumers(std::string_view group, gantry_client_fn fn, void *arg);
 
+  [[nodiscard]] std::int32_t check_filter(std::string_view type, std::string_view expression, gantry_error *err);
+
   // ---- for tools ----
   [[nodiscard]] std::int32_t consumer_group(std::string_view group, gantry_consumer_fn about, gantry_member_fn each, void *arg);
   [[nodiscard]] std::int32_t producer_group(std::string_view group, gantry_member_fn fn, void *arg);
@@ -69,6 +72,7 @@ class Broker {
   [[nodiscard]] Core &core() { return core_; }
 
  private:
+  [[nodiscard]] CompiledFilter compile_subscription(gantry_str group, const gantry_subscription &subscription);
   void add_builtin_topics();
   [[nodiscard]] std::int32_t change_topic(std::string_view name, const TopicSettings &settings, gantry_topic_info *out, gantry_error *err);
   [[nodiscard]] std::int32_t persist(std::string_view prefix, std::string_view name, std::string_view value);
@@ -91,6 +95,7 @@ class Broker {
   KeyLookup key_lookup_;
   std::string restore_problem_;  // first row that could not be understood, while open runs
   std::int64_t last_expire_ms_ = 0;
+  std::atomic<std::int64_t> next_filter_warning_ms_{0};  // monotonic
   bool draining_ = false;
 };
 

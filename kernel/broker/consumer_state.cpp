@@ -15,6 +15,8 @@ namespace {
 // RocketMQ counts a message as "in memory" while it lies within this share of the machine's memory from the log's end.
 constexpr std::int64_t kWarmPercent = 40;
 
+constexpr std::int64_t kFilterWarningMs = 1000;
+
 std::int64_t memory_bytes() {
   return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
 }
@@ -120,13 +122,34 @@ std::int32_t Broker::heartbeat(const gantry_heartbeat &hb, gantry_error *err) {
     retry_topic += group;
     if (retry_topic.size() <= kMaxTopicNameBytes) (void)topic_ensure(retry_topic, {}, 1, 0, &retry, nullptr);
   }
+  // What does not compile is remembered as such and refused when it is pulled, as RocketMQ does: the other subscriptions of the client go on.
+  std::vector<CompiledFilter> filters;
+  for (std::uint32_t i = 0; i < hb.n_consumers; ++i)
+    for (std::uint32_t s = 0; s < hb.consumers[i].n_subscriptions; ++s) filters.push_back(compile_subscription(hb.consumers[i].group, hb.consumers[i].subscriptions[s]));
   std::vector<Sessions::Notice> notices;
   {
     const std::lock_guard lock(core_.mutex);
-    core_.sessions.heartbeat(hb, core_.exec->this_shard(core_.host), core_.now_ms(), notices);
+    core_.sessions.heartbeat(hb, filters, core_.exec->this_shard(core_.host), core_.now_ms(), notices);
   }
   tell(notices);
   return GANTRY_OK;
+}
+
+CompiledFilter Broker::compile_subscription(gantry_str group, const gantry_subscription &subscription) {
+  if (is_tag_type(view(subscription.expr_type))) return {};
+  gantry_error why{};
+  CompiledFilter made = core_.filters.compile(view(subscription.expr_type), view(subscription.expr), &why);
+  // Clients repeat themselves: one of their warnings in a second is enough.
+  const std::int64_t now_ms = core_.monotonic_ms();
+  if (made.program != nullptr || now_ms < next_filter_warning_ms_.load(std::memory_order_relaxed)) return made;
+  next_filter_warning_ms_.store(now_ms + kFilterWarningMs, std::memory_order_relaxed);
+  const std::string topic(valid_name(view(subscription.topic), kMaxTopicNameBytes) ? view(subscription.topic) : "?");
+  core_.say(GANTRY_LOG_WARN, "the subscription of group '" + std::string(view(group)) + "' to topic '" + topic + "' gets nothing: " + why.text);
+  return made;
+}
+
+std::int32_t Broker::check_filter(std::string_view type, std::string_view expression, gantry_error *err) {
+  return is_tag_type(type) ? GANTRY_OK : core_.filters.compile(type, expression, err).status;
 }
 
 void Broker::unregister(gantry_conn conn, std::string_view producer_group, std::string_view consumer_group) {

@@ -5,6 +5,7 @@
 // held across record building or store.append.
 #pragma once
 
+#include "kernel/broker/filter/filters.hpp"
 #include "kernel/broker/groups.hpp"
 #include "kernel/broker/locks.hpp"
 #include "kernel/broker/offsets.hpp"
@@ -103,6 +104,7 @@ struct Core {
   Recaller *recaller = nullptr;  // set while starting
   TransactionEnder *transaction_ender = nullptr;  // set while starting
   HostAddress store_host;  // set while starting
+  Filters filters;         // has a lock of its own; before what holds its programs
 
   std::mutex mutex;  // guards everything below
   Topics topics;

@@ -13,6 +13,15 @@ namespace {
 // What one reply carries at most: RocketMQ's limit for messages in memory.
 constexpr std::uint32_t kMaxReplyBytes = 256u << 10;
 constexpr std::uint32_t kMaxReplyRecords = 1024;
+// So many messages are looked at in vain before a filtered fetch is answered and comes again: RocketMQ's is 800.
+constexpr std::uint32_t kMaxLookedAt = 1024;
+
+// What a filter lets through is left to it, unless it lets through everything or nothing.
+void use(const std::shared_ptr<const FilterProgram> &program, Waiter &waiter) {
+  static const auto nothing = std::make_shared<const TagSet>(TagSet{false, {}});
+  if (program->reduced() == GANTRY_REDUCED_FALSE) waiter.tags = nothing;
+  if (program->reduced() == GANTRY_REDUCED_NONE) waiter.filter = program;
+}
 
 }  // namespace
 
@@ -51,7 +60,9 @@ std::int32_t Fetcher::fetch(const gantry_fetch *reqs, std::uint32_t n, gantry_cq
     Waiter *waiter = take();
     waiter->user_data = reqs[i].user_data;
     waiter->cq = cq;
-    const Verdict verdict = admit(reqs[i], *waiter);
+    const bool compiles = (reqs[i].flags & GANTRY_FETCH_OWN_EXPR) != 0 && !is_tag_type(view(reqs[i].expr_type));
+    const CompiledFilter own = compiles ? core_.filters.compile(view(reqs[i].expr_type), view(reqs[i].expr), nullptr) : CompiledFilter{};
+    const Verdict verdict = admit(reqs[i], own, *waiter);
     if (verdict.status == GANTRY_OK)
       run(waiter);
     else
@@ -60,7 +71,7 @@ std::int32_t Fetcher::fetch(const gantry_fetch *reqs, std::uint32_t n, gantry_cq
   return static_cast<std::int32_t>(n);
 }
 
-Fetcher::Verdict Fetcher::admit(const gantry_fetch &req, Waiter &waiter) {
+Fetcher::Verdict Fetcher::admit(const gantry_fetch &req, const CompiledFilter &own, Waiter &waiter) {
   const std::lock_guard lock(core_.mutex);
   const Group *group = core_.groups.by_handle(req.group);
   if (group == nullptr) return {GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_GROUP};
@@ -69,7 +80,7 @@ Fetcher::Verdict Fetcher::admit(const gantry_fetch &req, Waiter &waiter) {
   if (topic == nullptr) return {GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_TOPIC};
   if ((topic->settings.perm & GANTRY_PERM_READ) == 0) return {GANTRY_E_DENIED, GANTRY_SUBJECT_TOPIC};
   if (req.queue_no >= topic->settings.read_queues) return {GANTRY_E_INVALID, GANTRY_SUBJECT_QUEUE};
-  const Verdict verdict = admit_subscription(req, *group, *topic, waiter);
+  const Verdict verdict = admit_subscription(req, own, *group, *topic, waiter);
   if (verdict.status != GANTRY_OK) return verdict;
   if (req.commit_offset >= 0) core_.offsets.set(OffsetKey{req.group, req.topic, req.queue_no}, req.commit_offset);
 
@@ -82,9 +93,13 @@ Fetcher::Verdict Fetcher::admit(const gantry_fetch &req, Waiter &waiter) {
   return {};
 }
 
-Fetcher::Verdict Fetcher::admit_subscription(const gantry_fetch &req, const Group &group, const Topic &topic, Waiter &waiter) {
+Fetcher::Verdict Fetcher::admit_subscription(const gantry_fetch &req, const CompiledFilter &own, const Group &group, const Topic &topic, Waiter &waiter) {
   if ((req.flags & GANTRY_FETCH_OWN_EXPR) != 0) {
-    if (req.expr_type.n != 0 && view(req.expr_type) != "TAG") return {GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_SUBSCRIPTION};
+    if (!is_tag_type(view(req.expr_type))) {
+      if (own.program == nullptr) return {own.status, GANTRY_SUBJECT_SUBSCRIPTION};
+      use(own.program, waiter);
+      return {};
+    }
     auto tags = std::make_shared<TagSet>();
     if (!parse_tags(view(req.expr), *tags)) return {GANTRY_E_SYNTAX, GANTRY_SUBJECT_SUBSCRIPTION};
     if (!tags->any) waiter.tags = std::move(tags);
@@ -96,7 +111,12 @@ Fetcher::Verdict Fetcher::admit_subscription(const gantry_fetch &req, const Grou
   const auto it = members->subscriptions.find(topic.name);
   if (it == members->subscriptions.end()) return {GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_SUBSCRIPTION};
   if (it->second.version < req.sub_version) return {GANTRY_E_STALE, GANTRY_SUBJECT_SUBSCRIPTION};
-  if (!it->second.type.empty() && it->second.type != "TAG") return {GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_SUBSCRIPTION};
+  if (!is_tag_type(it->second.type)) {
+    const CompiledFilter &filter = it->second.filter;
+    if (filter.program == nullptr) return filter.status == GANTRY_E_SYNTAX ? Verdict{GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_FILTER} : Verdict{filter.status, GANTRY_SUBJECT_SUBSCRIPTION};
+    use(filter.program, waiter);
+    return {};
+  }
   if (!it->second.tags->any) waiter.tags = it->second.tags;
   return {};
 }
@@ -114,45 +134,78 @@ void Fetcher::run(Waiter *waiter) {
     const gantry_queue_stat stat = stat_of(*waiter->queue);
     if (waiter->offset < stat.min_off) return finish(waiter, GANTRY_FETCH_MOVED, stat.min_off, nullptr, stat);
     if (waiter->offset > stat.max_off) return finish(waiter, GANTRY_FETCH_MOVED, stat.max_off, nullptr, stat);
-    if (waiter->scan_off < stat.max_off) break;
-    if (!waiter->may_wait) {
-      const bool scanned = waiter->scan_off > waiter->offset;
-      return finish(waiter, scanned ? GANTRY_FETCH_NO_MATCHED : GANTRY_FETCH_NO_NEW, waiter->scan_off, nullptr, stat);
+    if (waiter->scan_off >= stat.max_off) {
+      if (!waiter->may_wait) {
+        const bool scanned = waiter->scan_off > waiter->offset;
+        return finish(waiter, scanned ? GANTRY_FETCH_NO_MATCHED : GANTRY_FETCH_NO_NEW, waiter->scan_off, nullptr, stat);
+      }
+      if (park(waiter)) return;
+      continue;
     }
-    if (park(waiter)) return;
+    gantry_read read{};
+    read.user_data = reinterpret_cast<std::uint64_t>(waiter);
+    read.queue = waiter->queue->store_queue.load(std::memory_order_acquire);
+    read.offset = waiter->scan_off;
+    read.max_records = waiter->filter != nullptr ? waiter->filter->read_size(waiter->max_records) : waiter->max_records;
+    read.max_bytes = waiter->filter != nullptr ? kFilterReadBytes : waiter->max_bytes;
+    if (waiter->tags != nullptr) {
+      read.tags = waiter->tags->codes.data();
+      read.n_tags = static_cast<std::uint32_t>(waiter->tags->codes.size());
+    } else {
+      read.flags = GANTRY_READ_ANY_TAG;
+    }
+    const gantry_read_result *inline_result = nullptr;
+    const std::uint32_t shard = shard_index();
+    const std::int32_t accepted = core_.store.table->read(core_.store.self, shard, &read, 1, &inline_result, shards_[shard].store_cq);
+    if (accepted < 1) return fail(waiter, accepted < 0 ? accepted : GANTRY_E_AGAIN, GANTRY_SUBJECT_STORE);
+    if (inline_result == nullptr || !on_result(waiter, inline_result)) return;
   }
-  gantry_read read{};
-  read.user_data = reinterpret_cast<std::uint64_t>(waiter);
-  read.queue = waiter->queue->store_queue.load(std::memory_order_acquire);
-  read.offset = waiter->scan_off;
-  read.max_records = waiter->max_records;
-  read.max_bytes = waiter->max_bytes;
-  if (waiter->tags != nullptr) {
-    read.tags = waiter->tags->codes.data();
-    read.n_tags = static_cast<std::uint32_t>(waiter->tags->codes.size());
-  } else {
-    read.flags = GANTRY_READ_ANY_TAG;
-  }
-  const gantry_read_result *inline_result = nullptr;
-  const std::uint32_t shard = shard_index();
-  const std::int32_t accepted = core_.store.table->read(core_.store.self, shard, &read, 1, &inline_result, shards_[shard].store_cq);
-  if (accepted < 1) return fail(waiter, accepted < 0 ? accepted : GANTRY_E_AGAIN, GANTRY_SUBJECT_STORE);
-  if (inline_result != nullptr) on_result(waiter, inline_result);
 }
 
-void Fetcher::on_result(Waiter *waiter, const gantry_read_result *result) {
+// False: the fetch is answered. True: it goes on with run.
+bool Fetcher::on_result(Waiter *waiter, const gantry_read_result *result) {
+  if (waiter->filter != nullptr && result->n != 0) return on_filtered(waiter, result);
   gantry_queue_stat stat{};
   stat.min_off = result->min_off;
   stat.max_off = result->max_off;
-  if (result->n != 0) return finish(waiter, GANTRY_FETCH_FOUND, result->next_off, result, stat);
+  if (result->n != 0) {
+    finish(waiter, GANTRY_FETCH_FOUND, result->next_off, result, stat);
+    return false;
+  }
   const std::uint32_t stop = result->stop;
   const std::int64_t next_off = result->next_off;
   result->owner->release(result->owner);
-  if (stop == GANTRY_STOP_RANGE) return finish(waiter, GANTRY_FETCH_MOVED, waiter->scan_off < stat.min_off ? stat.min_off : stat.max_off, nullptr, stat);
-  // A first pass that filtered everything out is answered, so that the client moves on; a parked fetch keeps waiting at the end.
+  if (stop != GANTRY_STOP_RANGE) return on_nothing(waiter, stop, next_off, stat);
+  finish(waiter, GANTRY_FETCH_MOVED, waiter->scan_off < stat.min_off ? stat.min_off : stat.max_off, nullptr, stat);
+  return false;
+}
+
+bool Fetcher::on_filtered(Waiter *waiter, const gantry_read_result *result) {
+  thread_local Selected selected;
+  select(*waiter->filter, shard_index(), *result, waiter->max_records, waiter->max_bytes, &selected);
+  gantry_queue_stat stat{};
+  stat.min_off = result->min_off;
+  stat.max_off = result->max_off;
+  if (!selected.records.empty()) {
+    answer(waiter, make_fetch_result(selected.records, selected.next_off, stat.min_off, stat.max_off, *result));
+    return false;
+  }
+  const std::uint32_t stop = selected.stopped ? GANTRY_STOP_LIMIT : result->stop;
+  result->owner->release(result->owner);
+  waiter->looked_at += selected.looked_at;
+  if (stop == GANTRY_STOP_LIMIT && !selected.stopped && waiter->looked_at < kMaxLookedAt) {
+    waiter->scan_off = selected.next_off;
+    return true;
+  }
+  return on_nothing(waiter, stop, selected.next_off, stat);
+}
+
+// A first pass that filtered everything out is answered, so that the client moves on; a parked fetch keeps waiting at the end.
+bool Fetcher::on_nothing(Waiter *waiter, std::uint32_t stop, std::int64_t next_off, const gantry_queue_stat &stat) {
   waiter->scan_off = next_off;
-  if (waiter->parked && stop == GANTRY_STOP_END && waiter->may_wait) return run(waiter);
+  if (waiter->parked && stop == GANTRY_STOP_END && waiter->may_wait) return true;
   finish(waiter, GANTRY_FETCH_NO_MATCHED, next_off, nullptr, stat);
+  return false;
 }
 
 // False when something arrived meanwhile: look again instead.
@@ -172,6 +225,7 @@ bool Fetcher::park(Waiter *waiter) {
   waiter->queue_link = &waiter->queue->waiters;
   waiter->queue->waiters = waiter;
   waiter->parked = true;
+  waiter->looked_at = 0;
   wheel_.insert(*waiter);
   arm_tick();
   return true;
@@ -252,9 +306,12 @@ void Fetcher::arm_tick() {
 }
 
 void Fetcher::finish(Waiter *waiter, std::uint32_t outcome, std::int64_t next_off, const gantry_read_result *result, const gantry_queue_stat &stat) {
-  const gantry_fetch_result *answer = make_fetch_result(outcome, next_off, stat.min_off, stat.max_off, result);
-  const gantry_cqe cqe{waiter->user_data, 0, reinterpret_cast<std::uint64_t>(answer), GANTRY_OK, 0};
-  if (core_.cq->push(core_.host, waiter->cq, &cqe, 1) != GANTRY_OK) answer->owner->release(answer->owner);
+  answer(waiter, make_fetch_result(outcome, next_off, stat.min_off, stat.max_off, result));
+}
+
+void Fetcher::answer(Waiter *waiter, const gantry_fetch_result *result) {
+  const gantry_cqe cqe{waiter->user_data, 0, reinterpret_cast<std::uint64_t>(result), GANTRY_OK, 0};
+  if (core_.cq->push(core_.host, waiter->cq, &cqe, 1) != GANTRY_OK) result->owner->release(result->owner);
   give_back(waiter);
 }
 
@@ -314,7 +371,7 @@ void Fetcher::on_store(void *self, const gantry_cqe *cqes, std::uint32_t n) noex
     const auto *result = reinterpret_cast<const gantry_read_result *>(cqes[i].aux);
     switch (waiter->kind) {
       case Waiter::Kind::kFetch:
-        fetcher->on_result(waiter, result);
+        if (fetcher->on_result(waiter, result)) fetcher->run(waiter);
         break;
       case Waiter::Kind::kMessageAt:
         fetcher->finish(waiter, GANTRY_FETCH_FOUND, 0, result, {});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/broker/core.hpp"
+#include "kernel/broker/filter/select.hpp"
 #include "kernel/broker/wait_wheel.hpp"
 
 #include <memory>
@@ -26,6 +27,8 @@ struct Waiter : WheelNode {
   std::int64_t scan_off = 0;          // everything before it was looked at and did not match
   std::uint32_t max_records = 0, max_bytes = 0;
   std::shared_ptr<const TagSet> tags;
+  std::shared_ptr<const FilterProgram> filter;  // looks at what the tags let through
+  std::uint32_t looked_at = 0;                  // messages, by the filter since the fetch came or was woken
 };
 
 class Fetcher {
@@ -66,13 +69,16 @@ class Fetcher {
     std::uint32_t subject = GANTRY_SUBJECT_NONE;
   };
 
-  Verdict admit(const gantry_fetch &req, Waiter &waiter);
-  Verdict admit_subscription(const gantry_fetch &req, const Group &group, const Topic &topic, Waiter &waiter);
+  Verdict admit(const gantry_fetch &req, const CompiledFilter &own, Waiter &waiter);
+  Verdict admit_subscription(const gantry_fetch &req, const CompiledFilter &own, const Group &group, const Topic &topic, Waiter &waiter);
   void run(Waiter *waiter);
-  void on_result(Waiter *waiter, const gantry_read_result *result);
+  [[nodiscard]] bool on_result(Waiter *waiter, const gantry_read_result *result);
+  [[nodiscard]] bool on_filtered(Waiter *waiter, const gantry_read_result *result);
+  [[nodiscard]] bool on_nothing(Waiter *waiter, std::uint32_t stop, std::int64_t next_off, const gantry_queue_stat &stat);
   bool park(Waiter *waiter);
   void unlink(Waiter &waiter);
   void wake(Queue &queue);
+  void answer(Waiter *waiter, const gantry_fetch_result *result);
   void finish(Waiter *waiter, std::uint32_t outcome, std::int64_t next_off, const gantry_read_result *result, const gantry_queue_stat &stat);
   void fail(Waiter *waiter, std::int32_t status, std::uint32_t subject);
   [[nodiscard]] gantry_queue_stat stat_of(const Queue &queue) const;

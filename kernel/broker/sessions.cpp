@@ -11,7 +11,7 @@ void Sessions::tell_all(const ConsumerGroup &group, std::string_view name, std::
 }
 
 // True when the set of topics changed. A newer version replaces an expression; topics no longer named are removed.
-bool Sessions::merge_subscriptions(ConsumerGroup &group, const gantry_consumer &c) {
+bool Sessions::merge_subscriptions(ConsumerGroup &group, const gantry_consumer &c, const CompiledFilter *filters) {
   bool topics_changed = false;
   for (std::uint32_t i = 0; i < c.n_subscriptions; ++i) {
     const gantry_subscription &in = c.subscriptions[i];
@@ -24,7 +24,7 @@ bool Sessions::merge_subscriptions(ConsumerGroup &group, const gantry_consumer &
     }
     auto tags = std::make_shared<TagSet>();
     (void)parse_tags(view(in.expr), *tags);
-    it->second = Subscription{std::string(view(in.expr)), std::string(view(in.expr_type)), in.version, std::move(tags)};
+    it->second = Subscription{std::string(view(in.expr)), std::string(view(in.expr_type)), in.version, std::move(tags), filters[i]};
   }
   for (auto it = group.subscriptions.begin(); it != group.subscriptions.end();) {
     const auto named = [&](const gantry_subscription &in) { return view(in.topic) == it->first; };
@@ -38,7 +38,7 @@ bool Sessions::merge_subscriptions(ConsumerGroup &group, const gantry_consumer &
   return topics_changed;
 }
 
-void Sessions::consumer(gantry_conn conn, const gantry_consumer &c, const Member &client, std::vector<Notice> &notices) {
+void Sessions::consumer(gantry_conn conn, const gantry_consumer &c, const CompiledFilter *filters, const Member &client, std::vector<Notice> &notices) {
   const std::string_view name = view(c.group);
   auto it = groups_.find(name);
   if (it == groups_.end()) it = groups_.emplace(std::string(name), ConsumerGroup{}).first;
@@ -48,11 +48,11 @@ void Sessions::consumer(gantry_conn conn, const gantry_consumer &c, const Member
   group.consume_from = c.consume_from;
   const bool joined = group.members.insert_or_assign(conn, client).second;
   if (joined) groups_of_conn_[conn].consumers.emplace_back(name);
-  const bool topics_changed = merge_subscriptions(group, c);
+  const bool topics_changed = merge_subscriptions(group, c, filters);
   if (joined || topics_changed) tell_all(group, name, notices);
 }
 
-void Sessions::heartbeat(const gantry_heartbeat &hb, std::uint32_t shard, std::int64_t now_ms, std::vector<Notice> &notices) {
+void Sessions::heartbeat(const gantry_heartbeat &hb, const std::vector<CompiledFilter> &filters, std::uint32_t shard, std::int64_t now_ms, std::vector<Notice> &notices) {
   const Member client{std::string(view(hb.client_id)), now_ms, std::string(view(hb.peer)), shard, hb.language, hb.version};
   for (std::uint32_t i = 0; i < hb.n_producer_groups; ++i) {
     auto it = producers_.find(view(hb.producer_groups[i]));
@@ -60,7 +60,11 @@ void Sessions::heartbeat(const gantry_heartbeat &hb, std::uint32_t shard, std::i
     const bool joined = it->second.insert_or_assign(hb.conn, client).second;
     if (joined) groups_of_conn_[hb.conn].producers.push_back(it->first);
   }
-  for (std::uint32_t i = 0; i < hb.n_consumers; ++i) consumer(hb.conn, hb.consumers[i], client, notices);
+  const CompiledFilter *of_consumer = filters.data();
+  for (std::uint32_t i = 0; i < hb.n_consumers; ++i) {
+    consumer(hb.conn, hb.consumers[i], of_consumer, client, notices);
+    of_consumer += hb.consumers[i].n_subscriptions;
+  }
 }
 
 void Sessions::leave(std::string_view group_name, gantry_conn conn, std::vector<Notice> &notices) {

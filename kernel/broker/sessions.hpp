@@ -1,6 +1,7 @@
 // Who is connected: producers and consumers by connection, members and subscriptions by group.
 #pragma once
 
+#include "kernel/broker/filter/filters.hpp"
 #include "kernel/broker/tags.hpp"
 
 #include <gantry/draft/broker.h>
@@ -20,7 +21,8 @@ inline constexpr std::int64_t kClientTimeoutMs = 120'000;
 struct Subscription {
   std::string expression, type;
   std::int64_t version = 0;
-  std::shared_ptr<const TagSet> tags;
+  std::shared_ptr<const TagSet> tags;  // of a tag expression
+  CompiledFilter filter;               // of any other
 };
 
 struct Member {
@@ -48,8 +50,9 @@ class Sessions {
     std::string group;
   };
 
-  // The heartbeat's tag expressions were checked by the caller. `shard`: the connection's; `now_ms`: wall clock.
-  void heartbeat(const gantry_heartbeat &hb, std::uint32_t shard, std::int64_t now_ms, std::vector<Notice> &notices);
+  // The heartbeat's expressions were checked and compiled by the caller: `filters` has one for each subscription of each consumer, in their order.
+  // `shard`: the connection's; `now_ms`: wall clock.
+  void heartbeat(const gantry_heartbeat &hb, const std::vector<CompiledFilter> &filters, std::uint32_t shard, std::int64_t now_ms, std::vector<Notice> &notices);
   void unregister(gantry_conn conn, std::string_view producer_group, std::string_view consumer_group, std::vector<Notice> &notices);
   void conn_closed(gantry_conn conn, std::vector<Notice> &notices);
   // Drops clients not seen since now_ms - kClientTimeoutMs.
@@ -65,8 +68,8 @@ class Sessions {
   [[nodiscard]] std::size_t group_count() const { return groups_.size(); }
 
  private:
-  void consumer(gantry_conn conn, const gantry_consumer &c, const Member &member, std::vector<Notice> &notices);
-  bool merge_subscriptions(ConsumerGroup &group, const gantry_consumer &c);
+  void consumer(gantry_conn conn, const gantry_consumer &c, const CompiledFilter *filters, const Member &member, std::vector<Notice> &notices);
+  bool merge_subscriptions(ConsumerGroup &group, const gantry_consumer &c, const CompiledFilter *filters);
   void leave(std::string_view group_name, gantry_conn conn, std::vector<Notice> &notices);
   static void tell_all(const ConsumerGroup &group, std::string_view name, std::vector<Notice> &notices);
 

@@ -87,6 +87,7 @@ const gantry_session_v1 kSessionTable = {
     .consumer_group = [](const gantry_host *host, gantry_str group, gantry_consumer_fn about, gantry_member_fn each,
                          void *arg) noexcept { return of(host).consumer_group(view(group), about, each, arg); },
     .producer_group = [](const gantry_host *host, gantry_str group, gantry_member_fn fn, void *arg) noexcept { return of(host).producer_group(view(group), fn, arg); },
+    .check_filter = [](const gantry_host *host, gantry_str expr_type, gantry_str expr, gantry_error *err) noexcept { return of(host).check_filter(view(expr_type), view(expr), err); },
 };
 
 }  // namespace

@@ -8,6 +8,7 @@ std::string_view default_config_text() {
 cluster = "DefaultCluster"
 name = "broker-a"
 data_dir = "gantry-data"
+filters = ["filter-sql92"]
 
 [store]
 plugin = "store-commitlog"

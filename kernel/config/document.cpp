@@ -97,6 +97,7 @@ void Document::State::read_broker() {
   broker.default_topic_queues = static_cast<std::uint32_t>(values["default_topic_queues"].number);
   broker.max_timer_delay_ms = values["max_timer_delay"].number;
   broker.allocator = values["allocator"].text;
+  broker.filters = values["filters"].list;
   broker.transaction_timeout_ms = values["transaction_timeout"].number;
   broker.transaction_check_interval_ms = values["transaction_check_interval"].number;
   broker.transaction_check_max = static_cast<std::uint32_t>(values["transaction_check_max"].number);

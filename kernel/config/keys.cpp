@@ -21,6 +21,7 @@ constexpr gantry_config_key kBrokerKeys[] = {
     {"max_timer_delay", GANTRY_KEY_DURATION, 0, "3d", 1000, 366ll * 86'400'000, nullptr, "how far ahead the due time of a message may lie; what waits holds the log from there on"},
     {"allocator", GANTRY_KEY_STRING, 0, "allocator-standard", 0, 0, nullptr,
      "plugin that divides queues among consumers who ask the broker: its name, or the path of its file; \"\" is the built-in average alone"},
+    {"filters", GANTRY_KEY_LIST, 0, "[\"filter-sql92\"]", 0, 0, nullptr, "plugins that filter messages by expressions: names, or paths of their files; [] leaves consumers only tags"},
     {"transaction_timeout", GANTRY_KEY_DURATION, 0, "6s", 100, 86'400'000, nullptr, "age at which the producer of an undecided transaction is first asked about it"},
     {"transaction_check_interval", GANTRY_KEY_DURATION, 0, "30s", 100, 86'400'000, nullptr, "how often producers are asked about undecided transactions"},
     {"transaction_check_max", GANTRY_KEY_INT, 0, "15", 1, 65'535, nullptr, "a transaction still undecided after so many questions goes to TRANS_CHECK_MAX_TIME_TOPIC"},

@@ -19,6 +19,7 @@ struct BrokerSettings {
   DelayLevels delay_levels;
   std::int64_t max_timer_delay_ms = 0;
   std::string allocator;  // plugin; empty: the built-in average alone
+  std::vector<std::string> filters;  // plugins; empty: tags alone
   std::int64_t transaction_timeout_ms = 0, transaction_check_interval_ms = 0;
   std::uint32_t transaction_check_max = 0;
   std::uint32_t shards = 0;  // resolved: never 0

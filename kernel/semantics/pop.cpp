@@ -10,9 +10,10 @@ namespace gantry::semantics {
 
 namespace {
 
-constexpr std::uint32_t kMaxBytesPerQueue = 256u << 10;  // of one pop; the first message always fits
 constexpr std::uint64_t kRetryShare = 5;                 // one pop of so many looks at the retry topic first, the others last
 constexpr std::int64_t kLongestMs = INT32_MAX;
+// A pop that finds nothing that matches in so many entries lets others have their turn, then goes on.
+constexpr std::int64_t kMaxScanned = 4096;
 
 std::int32_t refuse(gantry_error *err, std::int32_t code, std::uint32_t subject, std::string text) {
   return report(Error{code, std::move(text), static_cast<std::int32_t>(subject)}, err);
@@ -84,10 +85,7 @@ std::int32_t Pop::admit(const gantry_pop &req, PopJob &job, gantry_error *err) {
   const bool looks = (req.flags & GANTRY_POP_LOOK) != 0;
   if (req.max_records < 1 || req.max_records > GANTRY_POP_MAX_RECORDS || (!looks && (req.invisible_ms < 1 || req.invisible_ms > kLongestMs)))
     return refuse(err, GANTRY_E_INVALID, GANTRY_SUBJECT_NONE, "a pop takes 1 to 32 messages and hides them for 1 ms or longer");
-  if (req.expr_type.n != 0 && view(req.expr_type) != "TAG") return refuse(err, GANTRY_E_UNSUPPORTED, GANTRY_SUBJECT_SUBSCRIPTION, "pops are filtered by tags only");
-  auto tags = std::make_shared<broker::TagSet>();
-  if (!parse_tags(view(req.expr), *tags)) return refuse(err, GANTRY_E_SYNTAX, GANTRY_SUBJECT_SUBSCRIPTION, "parse the consumer's subscription failed");
-  if (!tags->any) job.tags = std::move(tags);
+  if (const std::int32_t status = admit_filter(req, job, err); status != GANTRY_OK) return status;
   const std::lock_guard lock(core_.mutex);
   const broker::Group *group = core_.groups.by_handle(req.group);
   if (group == nullptr) return refuse(err, GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_GROUP, "no such group");
@@ -104,6 +102,42 @@ std::int32_t Pop::admit(const gantry_pop &req, PopJob &job, gantry_error *err) {
   job.group_name = group->name;
   job.topic = topic;
   return GANTRY_OK;
+}
+
+std::int32_t Pop::admit_filter(const gantry_pop &req, PopJob &job, gantry_error *err) {
+  auto tags = std::make_shared<broker::TagSet>();
+  if (req.expr.n == 0) return GANTRY_OK;  // everything, whatever the type
+  if (broker::is_tag_type(view(req.expr_type))) {
+    if (!parse_tags(view(req.expr), *tags)) return refuse(err, GANTRY_E_SYNTAX, GANTRY_SUBJECT_SUBSCRIPTION, "parse the consumer's subscription failed");
+    if (!tags->any) job.tags = std::move(tags);
+    return GANTRY_OK;
+  }
+  broker::CompiledFilter made = core_.filters.compile(view(req.expr_type), view(req.expr), err);
+  if (made.program == nullptr) {
+    if (err != nullptr) err->detail = GANTRY_SUBJECT_SUBSCRIPTION;
+    return made.status;
+  }
+  tags->any = false;
+  if (made.program->reduced() == GANTRY_REDUCED_FALSE) job.tags = std::move(tags);
+  if (made.program->reduced() == GANTRY_REDUCED_NONE) job.filter = std::move(made.program);
+  return GANTRY_OK;
+}
+
+// True: the job goes on in another turn of its shard.
+bool Pop::run_later(PopJob &job) {
+  struct Resume {
+    Pop *pop;
+    PopJob *job;
+  };
+  job.scanned = 0;
+  auto resume = std::make_unique<Resume>(Resume{this, &job});
+  const auto fn = [](void *arg) noexcept {
+    const std::unique_ptr<Resume> owned(static_cast<Resume *>(arg));
+    owned->pop->run(owned->job);
+  };
+  if (core_.exec->post(core_.host, shard_index(), fn, resume.get()) != GANTRY_OK) return false;
+  (void)resume.release();
+  return true;
 }
 
 std::int32_t Pop::pop(const gantry_pop &req, gantry_cq cq, gantry_error *err) {
@@ -214,6 +248,10 @@ void Pop::run(PopJob *job) {
       read.offset = job->read_from;
       read.max_records = job->max_records - static_cast<std::uint32_t>(job->result->records.size());
       read.max_bytes = kMaxBytesPerQueue;
+      if (job->filter != nullptr) {
+        read.max_records = job->filter->read_size(read.max_records);
+        read.max_bytes = broker::kFilterReadBytes;
+      }
       if (job->tags != nullptr) {
         read.tags = job->tags->codes.data();
         read.n_tags = static_cast<std::uint32_t>(job->tags->codes.size());
@@ -226,6 +264,7 @@ void Pop::run(PopJob *job) {
       if (accepted < 1) return failed(job, accepted < 0 ? accepted : GANTRY_E_AGAIN);
       if (at_hand == nullptr) return;
       take(*job, at_hand);
+      if (job->scanned > kMaxScanned && job->result->records.empty() && run_later(*job)) return;
     }
     if (!job->result->records.empty() || found) return finish(job, GANTRY_POP_FOUND);
     std::uint32_t outcome = GANTRY_POP_NOTHING;

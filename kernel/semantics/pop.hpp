@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernel/broker/broker.hpp"
+#include "kernel/broker/filter/select.hpp"
 #include "kernel/semantics/pop_result.hpp"
 #include "kernel/semantics/pop_state.hpp"
 
@@ -27,6 +28,8 @@ struct PopJob : broker::WheelNode {
   std::uint32_t max_records = 0, flags = 0;
   std::int64_t invisible_ms = 0;
   std::shared_ptr<const broker::TagSet> tags;
+  std::shared_ptr<const broker::FilterProgram> filter;  // looks at what the tags let through
+  std::int64_t scanned = 0;                             // queue entries since the loop was last given up
   std::string attempt;
   bool may_wait = false;
 
@@ -49,6 +52,8 @@ struct PopLane {
   PopJob *head = nullptr;
   std::uint32_t count = 0;
 };
+
+inline constexpr std::uint32_t kMaxBytesPerQueue = 256u << 10;  // of one pop; the first message always fits
 
 class Pop {
  public:
@@ -94,7 +99,9 @@ class Pop {
 
   // pop.cpp
   [[nodiscard]] std::int32_t admit(const gantry_pop &req, PopJob &job, gantry_error *err);
+  [[nodiscard]] std::int32_t admit_filter(const gantry_pop &req, PopJob &job, gantry_error *err);
   void run(PopJob *job);
+  [[nodiscard]] bool run_later(PopJob &job);
   [[nodiscard]] bool next_target(PopJob &job, broker::Topic **topic, std::uint32_t *queue_no, bool *retry);
   [[nodiscard]] Look look(PopJob &job, PopQueue &queue, std::int64_t *from, gantry_queue_stat *stat);
   void start_over(PopJob &job);
@@ -105,6 +112,7 @@ class Pop {
 
   // pop_take.cpp
   void take(PopJob &job, const gantry_read_result *result);
+  void take_part(PopJob &job, const gantry_read_result &result);
   void take_records(PopJob &job, PopQueue &queue, const gantry_read_result &read, RowOps &rows);
   void finish(PopJob *job, std::uint32_t outcome);
   void failed(PopJob *job, std::int32_t status);

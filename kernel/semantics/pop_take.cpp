@@ -18,21 +18,34 @@ void Pop::on_read(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept 
   }
 }
 
-// What was read becomes part of the answer, and invisible.
+// A filter's choice of what was read stands for the whole of it.
 void Pop::take(PopJob &job, const gantry_read_result *result) {
+  job.scanned += std::max<std::int64_t>(result->next_off - job.read_from, 0);
+  if (job.filter == nullptr || result->n == 0) return take_part(job, *result);
+  thread_local broker::Selected selected;
+  select(*job.filter, shard_index(), *result, job.max_records - static_cast<std::uint32_t>(job.result->records.size()), kMaxBytesPerQueue, &selected);
+  gantry_read_result part = *result;
+  part.records = selected.records.data();
+  part.n = static_cast<std::uint32_t>(selected.records.size());
+  part.next_off = selected.next_off;
+  take_part(job, part);
+}
+
+// What was read becomes part of the answer, and invisible.
+void Pop::take_part(PopJob &job, const gantry_read_result &result) {
   RowOps rows;
   const std::lock_guard lock(mutex_);
   PopQueue &queue = *std::exchange(job.reading, nullptr);
   queue.busy = false;
   const bool ordered = (job.flags & GANTRY_POP_ORDER) != 0;
   const bool moved = queue.cursor != job.read_from;  // somebody reset the group meanwhile
-  const bool took = !moved && result->n != 0;
+  const bool took = !moved && result.n != 0;
   if (took) {
-    take_records(job, queue, *result, rows);
-    job.result->pinned.push_back(result->owner);
+    take_records(job, queue, result, rows);
+    job.result->pinned.push_back(result.owner);
   } else {
-    if (!moved && result->stop != GANTRY_STOP_RANGE) queue.cursor = std::max(queue.cursor, result->next_off);
-    result->owner->release(result->owner);
+    if (!moved && result.stop != GANTRY_STOP_RANGE) queue.cursor = std::max(queue.cursor, result.next_off);
+    result.owner->release(result.owner);
   }
   note_progress(queue, rows);
   (void)write(rows, 0, 0);

@@ -148,9 +148,22 @@ TEST_F(ClientTest, CheckClientConfig) {
   start();
   const gantry_conn c = open();
   EXPECT_EQ(ask(c, 46, {}, R"({"clientId":"c","group":"G","subscriptionData":{"expressionType":"TAG","subString":"*","topic":"T"}})").code, 0);
-  const Reply r = ask(c, 46, {}, R"({"clientId":"c","group":"G","subscriptionData":{"expressionType":"SQL92","subString":"a > 1","topic":"T"}})");
+  const char *const sql = R"({"clientId":"c","group":"G","subscriptionData":{"expressionType":"SQL92","subString":"a > 1","topic":"T"}})";
+  EXPECT_EQ(ask(c, 46, {}, sql).code, 0);
+  EXPECT_EQ(broker_->checked_filters, (std::vector<std::string>{"TAG: *", "SQL92: a > 1"}));
+  broker_->filter_status = GANTRY_E_UNSUPPORTED;
+  const Reply r = ask(c, 46, {}, sql);
   EXPECT_EQ(r.code, 1);
   EXPECT_EQ(r.remark, "The broker does not support consumer to filter message by SQL92");
+  for (const std::int32_t status : {GANTRY_E_SYNTAX, GANTRY_E_LIMIT}) {
+    broker_->filter_status = status;
+    const Reply refused = ask(c, 46, {}, sql);
+    EXPECT_EQ(refused.code, 23);
+    EXPECT_EQ(refused.remark, "not this expression");
+  }
+  broker_->filter_status = GANTRY_E_CLOSED;
+  EXPECT_EQ(ask(c, 46, {}, sql).code, 1);
+  EXPECT_EQ(ask(c, 46, {}, R"({"clientId":"c","group":"G"})").code, 0);
   EXPECT_EQ(ask(c, 46, {}, "").code, 1);
 }
 

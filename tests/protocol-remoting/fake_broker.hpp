@@ -84,7 +84,7 @@ class FakeBroker {
   std::uint32_t perm = 6, max_message_bytes = 1 << 20, default_durability = GANTRY_DURABILITY_DURABLE;
   bool auto_create_topics = true, auto_create_groups = true;
   std::uint32_t produce_credit = UINT32_MAX, fetch_credit = UINT32_MAX;
-  std::int32_t produce_refusal = 0, fetch_refusal = 0, heartbeat_status = 0, upsert_status = 0;
+  std::int32_t produce_refusal = 0, fetch_refusal = 0, heartbeat_status = 0, upsert_status = 0, filter_status = 0;
   std::map<std::string, std::int64_t> offsets;  // "group@topic@queue"; absent: NOT_FOUND
   struct Member {  // of a consumer or producer group
     gantry_conn conn;
@@ -103,6 +103,7 @@ class FakeBroker {
   std::vector<Ended> ended;
   std::uint32_t produce_calls = 0, fetch_calls = 0, topic_finds = 0;
   std::vector<Heartbeat> heartbeats;
+  std::vector<std::string> checked_filters;  // "type: expression"
   std::vector<Commit> commits;
   std::vector<std::string> unregistered;  // "client/producer/consumer"
   std::vector<gantry_conn> closed;

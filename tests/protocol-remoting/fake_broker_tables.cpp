@@ -190,6 +190,10 @@ struct FakeBrokerTables {
   static std::int32_t producer_group(const gantry_host *, gantry_str group, gantry_member_fn fn, void *arg) noexcept {
     return tell_members(fake().producer_groups, text(group), nullptr, fn, arg);
   }
+  static std::int32_t check_filter(const gantry_host *, gantry_str expr_type, gantry_str expr, gantry_error *err) noexcept {
+    fake().checked_filters.push_back(text(expr_type) + ": " + text(expr));
+    return fake().filter_status < 0 ? report(Error{fake().filter_status, "not this expression"}, err) : GANTRY_OK;
+  }
   static std::int32_t message_query(const gantry_host *, const gantry_message_query *q, gantry_cq cq) noexcept {
     if (fake().query_refusal < 0) return fake().query_refusal;
     fake().queries.push_back({text(q->topic), text(q->key), *q, cq});
@@ -216,7 +220,7 @@ const gantry_broker_v1 *FakeBroker::broker_table() {
 
 const gantry_session_v1 *FakeBroker::session_table() {
   using T = FakeBrokerTables;
-  static constexpr gantry_session_v1 kTable = {T::heartbeat, T::unregister, T::conn_closed, T::consumers, T::consumer_group, T::producer_group};
+  static constexpr gantry_session_v1 kTable = {T::heartbeat, T::unregister, T::conn_closed, T::consumers, T::consumer_group, T::producer_group, T::check_filter};
   return &kTable;
 }
 

@@ -146,7 +146,7 @@ TEST_F(PopRequestTest, PopRefusals) {
     std::int32_t code;
   };
   for (const Case &each : {Case{GANTRY_E_DENIED, GANTRY_SUBJECT_TOPIC, 16}, Case{GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_TOPIC, 17}, Case{GANTRY_E_SYNTAX, GANTRY_SUBJECT_SUBSCRIPTION, 23},
-                           Case{GANTRY_E_INVALID, GANTRY_SUBJECT_QUEUE, 29}, Case{GANTRY_E_LIMIT, GANTRY_SUBJECT_TOPIC, 29}, Case{GANTRY_E_CLOSED, GANTRY_SUBJECT_BROKER, 14}}) {
+                           Case{GANTRY_E_INVALID, GANTRY_SUBJECT_QUEUE, 29}, Case{GANTRY_E_LIMIT, GANTRY_SUBJECT_TOPIC, 29}, Case{GANTRY_E_LIMIT, GANTRY_SUBJECT_SUBSCRIPTION, 23}, Case{GANTRY_E_CLOSED, GANTRY_SUBJECT_BROKER, 14}}) {
     pop_.pop_status = each.status;
     pop_.pop_error.detail = static_cast<std::int32_t>(each.subject);
     std::snprintf(pop_.pop_error.text, sizeof pop_.pop_error.text, "the kernel's words");

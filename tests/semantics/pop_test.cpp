@@ -262,6 +262,7 @@ TEST_F(Pop, Refusals) {
   EXPECT_EQ(submit_pop(req), GANTRY_E_SYNTAX);
   req = request(t);
   req.expr_type = str("SQL92");
+  req.expr = str("a = 1");
   EXPECT_EQ(submit_pop(req), GANTRY_E_UNSUPPORTED);
   EXPECT_EQ(submit_pop(request(topic("hidden", 1, GANTRY_PERM_WRITE))), GANTRY_E_DENIED);
   EXPECT_EQ(submit_pop(request(topic(std::string(120, 'x'), 1))), GANTRY_E_LIMIT);

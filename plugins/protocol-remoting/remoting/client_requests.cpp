@@ -110,9 +110,13 @@ void ClientRequests::check_client_config(const Request &request) {
   const json::Value *body = parse_body(request, "client config");
   if (body == nullptr) return;
   const json::Value *subscription = body->find("subscriptionData");
-  const std::string_view type = subscription != nullptr ? subscription->text_or("expressionType", "TAG") : "TAG";
-  if (type == "TAG" || type.empty()) return ctx_.output.reply(request.to(), kSuccess);
-  ctx_.output.reply(request.to(), kSystemError, "The broker does not support consumer to filter message by " + shown(type));
+  if (subscription == nullptr) return ctx_.output.reply(request.to(), kSuccess);
+  const std::string_view type = subscription->text_or("expressionType", ""), expression = subscription->text_or("subString", "");
+  gantry_error error{};
+  const std::int32_t status = ctx_.services.session->check_filter(ctx_.services.host, str(type), str(expression), &error);
+  if (status == GANTRY_OK) return ctx_.output.reply(request.to(), kSuccess);
+  if (status == GANTRY_E_UNSUPPORTED) return ctx_.output.reply(request.to(), kSystemError, "The broker does not support consumer to filter message by " + shown(type));
+  ctx_.output.reply(request.to(), status == GANTRY_E_SYNTAX || status == GANTRY_E_LIMIT ? kSubscriptionParseFailed : kSystemError, error.text);
 }
 
 bool ClientRequests::lock_body(const Request &request, const char *what, LockBody &out) {

@@ -23,8 +23,8 @@ std::int32_t code_of(std::int32_t status, const gantry_error &err) {
   switch (status) {
     case GANTRY_E_NOT_FOUND: return err.detail == GANTRY_SUBJECT_GROUP ? kSubscriptionGroupNotExist : kTopicNotExist;
     case GANTRY_E_DENIED: return kNoPermission;
-    case GANTRY_E_INVALID:
-    case GANTRY_E_LIMIT: return kInvalidParameter;
+    case GANTRY_E_INVALID: return kInvalidParameter;
+    case GANTRY_E_LIMIT: return err.detail == GANTRY_SUBJECT_SUBSCRIPTION ? kSubscriptionParseFailed : kInvalidParameter;
     case GANTRY_E_SYNTAX:
     case GANTRY_E_UNSUPPORTED: return kSubscriptionParseFailed;
     case GANTRY_E_CLOSED: return kServiceNotAvailable;

@@ -72,6 +72,7 @@ Refusal refusal_of_pull(std::int32_t status, std::uint32_t subject) {
     case GANTRY_E_NOT_FOUND:
       if (subject == GANTRY_SUBJECT_GROUP) return {kSubscriptionGroupNotExist, "the subscription group does not exist"};
       if (subject == GANTRY_SUBJECT_TOPIC) return {kTopicNotExist, "the topic was deleted meanwhile; create it first"};
+      if (subject == GANTRY_SUBJECT_FILTER) return {kFilterDataNotExist, "The broker's consumer filter data is not exist!Your expression may be wrong!"};
       return {kSubscriptionNotExist, "the consumer's subscription not exist"};
     case GANTRY_E_DENIED:
       return {kNoPermission, "the broker, the topic or the subscription group does not allow consuming"};
@@ -83,6 +84,8 @@ Refusal refusal_of_pull(std::int32_t status, std::uint32_t subject) {
       return {kSystemError, "The broker does not support consumer to filter message by this expression type"};
     case GANTRY_E_SYNTAX:
       return {kSubscriptionParseFailed, "parse the consumer's subscription failed"};
+    case GANTRY_E_LIMIT:
+      return {kSubscriptionParseFailed, "the consumer's filter is too large, or the broker holds as many filters as it may"};
     case GANTRY_E_AGAIN:
       return {kFlowControl, "the broker is busy; pull again a little later"};
     case GANTRY_E_CLOSED:

@@ -28,6 +28,7 @@ typedef uint64_t gantry_group; /* 0 is none */
 #define GANTRY_SUBJECT_PROPERTIES 6u
 #define GANTRY_SUBJECT_BROKER 7u
 #define GANTRY_SUBJECT_STORE 8u
+#define GANTRY_SUBJECT_FILTER 9u
 
 /* ---- topics ------------------------------------------------------------------------------------------------------------------ */
 #define GANTRY_PERM_INHERIT 1u
@@ -95,7 +96,7 @@ typedef struct gantry_fetch {
   int64_t commit_offset; /* < 0: nothing to commit; otherwise remembered lazily, also when the fetch is parked */
   int64_t wait_ms;       /* > 0: park until something matches or this long */
   int64_t sub_version;   /* of the subscription the client means; newer than the known one: E_STALE */
-  gantry_str expr_type;  /* "" or "TAG"; anything else needs a filter plugin: E_UNSUPPORTED */
+  gantry_str expr_type;  /* "" or "TAG"; anything else needs a filter plugin, else E_UNSUPPORTED */
   gantry_str expr;       /* used when flags has GANTRY_FETCH_OWN_EXPR; borrowed until fetch returns */
   uint32_t max_bytes, flags;
   uint64_t reserved[3];  /* 0 */
@@ -197,8 +198,8 @@ typedef struct gantry_broker_v1 {
    * NOT_FOUND, LIMIT/INVALID (body, properties, queue), RANGE (due too far ahead), DENIED, UNSUPPORTED, IO, NO_SPACE, NOT_WRITABLE,
    * TIMEOUT (stored, durability not confirmed). [thread: shard] [blocking: never] [owns: borrowed during the call] [phase: started] */
   int32_t (*produce)(const gantry_host *host, const gantry_produce *reqs, uint32_t n, gantry_cq cq) GANTRY_NOEXCEPT;
-  /* Completion: OK: aux = gantry_fetch_result, the receiver releases its owner. Failures: flags = subject: NOT_FOUND (group, topic, subscription), DENIED (group,
-   * topic, broker), INVALID (queue), STALE (subscription), UNSUPPORTED and SYNTAX (expression), IO.
+  /* Completion: OK: aux = gantry_fetch_result, the receiver releases its owner. Failures: flags = subject: NOT_FOUND (group, topic, subscription; FILTER: the
+   * registered expression does not compile), DENIED (group, topic, broker), INVALID (queue), STALE (subscription), UNSUPPORTED, SYNTAX and LIMIT (expression), IO.
    * Same return as produce. [thread: shard] [blocking: never] [owns: borrowed during the call] [phase: started] */
   int32_t (*fetch)(const gantry_host *host, const gantry_fetch *reqs, uint32_t n, gantry_cq cq) GANTRY_NOEXCEPT;
 
@@ -281,7 +282,8 @@ typedef struct gantry_member { /* a client's connection in a group, as its last 
 typedef void (*gantry_member_fn)(void *arg, const gantry_member *member) GANTRY_NOEXCEPT;
 
 typedef struct gantry_session_v1 {
-  /* Registers or renews a client on a connection; makes groups and their %RETRY% topics. Members of a group whose membership or
+  /* Registers or renews a client on a connection; makes groups and their %RETRY% topics. An expression that does not compile is accepted; fetches by it are
+   * refused. Members of a group whose membership or
    * topics changed get GANTRY_EVENT_CONSUMERS_CHANGED, the new one included. A client silent for 120 s is dropped.
    * [thread: shard, the connection's] [blocking: never] [owns: copies] [phase: started] */
   int32_t (*heartbeat)(const gantry_host *host, const gantry_heartbeat *hb, gantry_error *err) GANTRY_NOEXCEPT;
@@ -298,6 +300,9 @@ typedef struct gantry_session_v1 {
   /* Connections of a producer group; with an empty name those of all groups, group by group. NOT_FOUND when there is none.
    * [thread: shard] [blocking: never] [owns: borrowed during fn] [phase: started] */
   int32_t (*producer_group)(const gantry_host *host, gantry_str group, gantry_member_fn fn, void *arg) GANTRY_NOEXCEPT;
+  /* Whether messages can be filtered by an expression. OK, also for any tag expression; UNSUPPORTED: no filter plugin for its type; SYNTAX and LIMIT with text.
+   * [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
+  int32_t (*check_filter)(const gantry_host *host, gantry_str expr_type, gantry_str expr, gantry_error *err) GANTRY_NOEXCEPT;
 } gantry_session_v1;
 
 GANTRY_STATIC_ASSERT(sizeof(gantry_produce) == 192, "layout");

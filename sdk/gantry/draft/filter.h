@@ -1,5 +1,4 @@
-/* Interface of a filter plugin: compile once, declare the properties needed, evaluate batches of messages on columns.
- * Shape only: no kernel of this version calls it. */
+/* Interface of a filter plugin: compile an expression once, say which properties it looks at, evaluate batches of messages on columns. */
 #ifndef GANTRY_DRAFT_FILTER_H
 #define GANTRY_DRAFT_FILTER_H
 
@@ -9,49 +8,49 @@ GANTRY_EXTERN_C_BEGIN
 
 #define GANTRY_FILTER_ID "gantry.filter.draft/1"
 
-#define GANTRY_PROGRAM_NEEDS_BODY 1u
-#define GANTRY_PROGRAM_NEEDS_ALL_PROPS 2u
-#define GANTRY_PROGRAM_DETERMINISTIC 4u
+#define GANTRY_FILTER_BATCH_MAX 64u   /* messages of one eval: a bitmap is one word */
+#define GANTRY_FILTER_COLUMNS_MAX 64u /* properties that one program may ask for */
+
+#define GANTRY_PROGRAM_NEEDS_PROPS 1u /* eval looks at the whole property strings */
+#define GANTRY_PROGRAM_NEEDS_BODY 2u  /* eval looks at the bodies */
 #define GANTRY_REDUCED_NONE 0u
 #define GANTRY_REDUCED_TRUE 1u  /* matches everything: eval is never called */
-#define GANTRY_REDUCED_FALSE 2u /* matches nothing */
-#define GANTRY_REDUCED_TAGS 3u  /* exactly these tag codes: the index decides */
+#define GANTRY_REDUCED_FALSE 2u /* matches nothing: eval is never called */
 typedef struct gantry_filter_program {
-  uint32_t size, flags;
-  void *program; /* the plugin's, immutable */
-  const gantry_str *columns; /* property names wanted, at most 64; live as long as the program */
-  const int64_t *tags;       /* with GANTRY_REDUCED_TAGS */
-  uint32_t n_columns, n_tags;
-  uint32_t reduced, cost; /* cost: 0 cheap .. 3 dear */
+  uint32_t size, flags;      /* GANTRY_PROGRAM_* */
+  void *program;             /* the plugin's, immutable */
+  const gantry_str *columns; /* property names wanted, each once; live as long as the program */
+  uint32_t n_columns;        /* 0..GANTRY_FILTER_COLUMNS_MAX */
+  uint32_t reduced;          /* GANTRY_REDUCED_* */
+  uint64_t bytes;            /* memory that the program occupies, for the kernel's limit */
+  uint32_t cost, pad;        /* steps for one message at most (1 or more), each of which may look at a whole value: the kernel sizes batches by it */
 } gantry_filter_program;
 
-typedef struct gantry_filter_batch { /* structure of arrays; bitmaps have one bit per message, little end first */
-  uint32_t size, n; /* n: 1..256 messages */
-  uint32_t n_cols, flags;
-  const int64_t *tag, *born_ms, *store_ms, *queue_off;
-  const uint32_t *sys_flags, *reconsume;
-  const gantry_str *const *cols;     /* cols[c][i]; p NULL = property absent */
-  const int64_t *const *col_i64;     /* the value as a number where the bit is set */
-  const uint64_t *const *col_i64_ok;
-  const gantry_str *props, *body;    /* only when asked for, else NULL */
+typedef struct gantry_filter_batch { /* structure of arrays; element i is message i. Fields not asked for are NULL */
+  uint32_t size, n;              /* n: 1..GANTRY_FILTER_BATCH_MAX */
+  uint32_t n_columns, flags;     /* as the program's n_columns; 0 */
+  const gantry_str *const *cols; /* cols[c][i]: value of the program's column c; n is 0 when the message lacks it: RocketMQ keeps no empty values */
+  const gantry_str *props;       /* with GANTRY_PROGRAM_NEEDS_PROPS: RocketMQ's property string, key 0x01 value 0x02 ... */
+  const gantry_str *body;        /* with GANTRY_PROGRAM_NEEDS_BODY: as stored */
 } gantry_filter_batch;
 
 typedef struct gantry_filter_v1 {
-  /* Expression types offered, blank separated ("SQL92"). [thread: control] [blocking: never] [owns: plugin] [phase: created] */
+  /* Expression types offered, blank separated ("SQL92"). [thread: control] [blocking: never] [owns: plugin, until destroyed] [phase: created] */
   gantry_str (*expression_types)(void *self) GANTRY_NOEXCEPT;
-  /* SYNTAX with line and column, LIMIT, UNSUPPORTED. [thread: control] [blocking: may] [owns: plugin owns out->program until program_release] [phase: started] */
+  /* Called while a request waits: the plugin bounds text and nesting so that it takes no longer than a millisecond or so.
+   * SYNTAX with line and column, LIMIT, UNSUPPORTED (type), NOMEM; out is untouched then.
+   * [thread: shard, several at once] [blocking: never] [owns: plugin owns out->program until program_release] [phase: started] */
   int32_t (*compile)(void *self, gantry_str type, gantry_str text, gantry_filter_program *out, gantry_error *err) GANTRY_NOEXCEPT;
-  /* No shard uses it any more. [thread: any] [blocking: never] [owns: plugin] [phase: started] */
+  /* Once per compiled program, before destroy; no eval of it runs or follows. [thread: any] [blocking: never] [owns: plugin] [phase: created] */
   void (*program_release)(void *self, void *program) GANTRY_NOEXCEPT;
-  /* Mutable state for one shard. [thread: shard] [blocking: never] [owns: plugin until scratch_release] [phase: started] */
-  int32_t (*scratch_create)(void *self, void *program, uint32_t shard, void **out) GANTRY_NOEXCEPT;
-  void (*scratch_release)(void *self, void *scratch) GANTRY_NOEXCEPT;
-  /* Sets a bit in match, or in error, per message; both come cleared. Unknown is neither. BUDGET: bits beyond the processed prefix are in error.
-   * [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
-  int32_t (*eval)(void *self, void *program, void *scratch, const gantry_filter_batch *batch, uint64_t *match, uint64_t *error) GANTRY_NOEXCEPT;
+  /* Sets bit i of match when message i matches, of error when it cannot be decided (it does not match); never both, none at n or above. Both come
+   * cleared. One program may run on several shards at once, `shard` says on which: 0 .. shards - 1.
+   * OK; BUDGET: what is in neither bitmap was not looked at and does not match. [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
+  int32_t (*eval)(void *self, void *program, uint32_t shard, const gantry_filter_batch *batch, uint64_t *match, uint64_t *error) GANTRY_NOEXCEPT;
 } gantry_filter_v1;
 
-GANTRY_STATIC_ASSERT(sizeof(gantry_filter_batch) == 104, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_filter_program) == 48, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_filter_batch) == 40, "layout");
 
 GANTRY_EXTERN_C_END
 #endif /* GANTRY_DRAFT_FILTER_H */

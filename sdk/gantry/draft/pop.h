@@ -27,7 +27,7 @@ typedef struct gantry_pop {
   uint32_t max_records;  /* 1..GANTRY_POP_MAX_RECORDS */
   int64_t invisible_ms;  /* 1..INT32_MAX; not looked at with GANTRY_POP_LOOK */
   int64_t wait_ms;       /* > 0: park until something can be popped or this long */
-  gantry_str expr_type;  /* "" or "TAG"; anything else: E_UNSUPPORTED. Borrowed until pop returns, as the next two */
+  gantry_str expr_type;  /* "" or "TAG"; anything else needs a filter plugin, else E_UNSUPPORTED. Borrowed until pop returns, as the next two */
   gantry_str expr;       /* "" or "*": everything */
   gantry_str attempt;    /* in order: who asks with the same text again gets the same messages again, blocked or not */
   uint32_t flags, pad;
@@ -79,7 +79,7 @@ typedef struct gantry_pop_change { /* how long a popped message stays invisible,
 typedef struct gantry_pop_v1 {
   /* Completion: OK: aux = gantry_pop_result, the receiver releases its owner. Failures: flags = GANTRY_SUBJECT_*: IO.
    * Inline: OK; NOT_FOUND (group, topic), DENIED (group, topic), INVALID (numbers), LIMIT (the names of topic and group are together too long for a retry
-   * topic), SYNTAX and UNSUPPORTED (expression), with err->detail = subject; CLOSED.
+   * topic), SYNTAX, UNSUPPORTED and LIMIT (expression), with err->detail = subject; CLOSED.
    * [thread: shard] [blocking: never] [owns: borrowed during the call] [phase: started] */
   int32_t (*pop)(const gantry_host *host, const gantry_pop *req, gantry_cq cq, gantry_error *err) GANTRY_NOEXCEPT;
   /* Acknowledges n messages and sets each status. Inline: PENDING: a completion follows when that has left the process (it survives kill -9): OK, IO,

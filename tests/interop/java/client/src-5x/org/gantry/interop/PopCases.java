@@ -18,6 +18,7 @@ import org.apache.rocketmq.client.consumer.PopResult;
 import org.apache.rocketmq.client.consumer.PopStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -40,6 +41,7 @@ final class PopCases {
         suite.add("pop_batch_ack", 60, PopCases::batchAck);
         suite.add("pop_change_invisible_time", 60, PopCases::changeInvisible);
         suite.add("pop_filters_and_waits", 60, PopCases::waits);
+        suite.add("pop_filters_by_sql", 60, PopCases::sql);
         suite.add("pop_push_consumer", 90, PopCases::push);
         suite.add("pop_push_consumer_retry", 90, PopCases::pushRetry);
         suite.add("assignment_by_broker", 60, PopCases::assignment);
@@ -54,6 +56,10 @@ final class PopCases {
     }
 
     private static PopResult pop(Env env, String expression, int max, long invisibleMs, long pollMs) throws Exception {
+        return pop(env, "TAG", expression, max, invisibleMs, pollMs);
+    }
+
+    private static PopResult pop(Env env, String type, String expression, int max, long invisibleMs, long pollMs) throws Exception {
         PopMessageRequestHeader header = new PopMessageRequestHeader();
         header.setConsumerGroup(env.group("c"));
         header.setTopic(env.topic());
@@ -63,7 +69,7 @@ final class PopCases {
         header.setPollTime(pollMs);
         header.setBornTime(System.currentTimeMillis());
         header.setInitMode(0);
-        header.setExpType("TAG");
+        header.setExpType(type);
         header.setExp(expression);
         header.setOrder(false);
         CompletableFuture<PopResult> future = new CompletableFuture<>();
@@ -83,9 +89,13 @@ final class PopCases {
 
     /** Pops until `distinct` different bodies are there, handing each message on, and fails when one comes twice. */
     private static Inbox popAll(Env env, int distinct, long invisibleMs, Consumer<MessageExt> each) throws Exception {
+        return popAll(env, "TAG", "*", distinct, invisibleMs, each);
+    }
+
+    private static Inbox popAll(Env env, String type, String expression, int distinct, long invisibleMs, Consumer<MessageExt> each) throws Exception {
         Inbox inbox = new Inbox();
         env.await(() -> inbox.distinct() + " of " + distinct + " messages popped", 30, () -> {
-            PopResult result = pop(env, "*", 32, invisibleMs, 500);
+            PopResult result = pop(env, type, expression, 32, invisibleMs, 500);
             if (result.getPopStatus() == PopStatus.FOUND) {
                 result.getMsgFoundList().forEach(message -> {
                     inbox.put(message);
@@ -269,6 +279,26 @@ final class PopCases {
         Check.equal(1, inbox.distinct(), "messages");
         Check.that((System.nanoTime() - started) / 1_000_000 < 5_000, "a waiting pop got its message late");
         sender.join();
+    }
+
+    /** By an expression; what does not match is passed over for the group. */
+    private static void sql(Env env) throws Exception {
+        env.createByFirstSend(env.topic());
+        popAll(env, 0, 60_000, message -> { });
+        List<String> expected = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            Message message = Env.message(env.topic(), "", "m" + i);
+            message.putUserProperty("a", String.valueOf(i));
+            message.putUserProperty("color", i % 2 == 0 ? "red" : "蓝");
+            Env.producer().send(message);
+            if (i % 2 == 1 && i >= 5 && i <= 11) {
+                expected.add("m" + i);
+            }
+        }
+        Inbox inbox = popAll(env, "SQL92", "a BETWEEN 5 AND 11 AND color = '蓝' AND absent IS NULL", expected.size(), 60_000, message -> { });
+        inbox.awaitExactly(env, expected, 5);
+        PopResult none = pop(env, "SQL92", "a >= 0", 32, 60_000, 500);
+        Check.that(none.getPopStatus() != PopStatus.FOUND, "found " + none.getMsgFoundList());
     }
 
     private static DefaultMQPushConsumer popConsumer(Env env, MessageListenerConcurrently listener) throws Exception {
