@@ -160,7 +160,10 @@ Result<void> Server::make_store_and_broker() {
   broker_host_.tables = &tables_;
   broker_host_.io = io_.get();
   const broker::StorePort port{&store_->table<gantry_store_v1>(), store_->self()};
-  broker_ = std::make_unique<broker::Broker>(broker_options(document_), &broker_host_.abi, port, static_cast<broker::EventSink &>(*this));
+  broker::BrokerOptions options = broker_options(document_);
+  for (std::uint32_t i = 0; i < store_component_->n_keys; ++i)
+    if (std::string_view(store_component_->keys[i].name) == "retention" && store_component_->keys[i].type == GANTRY_KEY_DURATION) options.retention_ms = store_config_->get_int(store_config_.get(), "retention");
+  broker_ = std::make_unique<broker::Broker>(std::move(options), &broker_host_.abi, port, static_cast<broker::EventSink &>(*this));
   for (plugin::Instance *filter : filters_) GANTRY_TRY(broker_->core().filters.add(filter->label(), &filter->table<gantry_filter_v1>(), filter->self()));
   broker::Broker::add_services(tables_);
   GANTRY_TRY(broker_->open(document_.broker().data_dir));

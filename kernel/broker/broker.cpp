@@ -5,6 +5,8 @@
 
 #include <gantry++/str.hpp>
 
+#include <algorithm>
+
 namespace gantry::broker {
 
 namespace {
@@ -15,7 +17,7 @@ constexpr std::int64_t kExpirePeriodMs = 10'000;  // RocketMQ's scan period for 
 }  // namespace
 
 Broker::Broker(BrokerOptions options, const gantry_host *host, StorePort store, EventSink &events)
-    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, *this, fetcher_), hold_(store.table, store.self), relay_(core_, fetcher_), redelivery_(core_, *this, relay_), key_lookup_(core_) {}
+    : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, *this, fetcher_), hold_(store.table, store.self), relay_(core_, fetcher_), redelivery_(core_, *this, relay_), key_lookup_(core_), admin_(core_, fetcher_) {}
 
 Result<void> Broker::open(const std::string &data_dir) {
   const gantry_store_open args{sizeof args, 0, str(data_dir), core_.options.default_durability, 0};
@@ -30,6 +32,9 @@ Result<void> Broker::open(const std::string &data_dir) {
   if (status != GANTRY_OK) return Error{status, std::string("open store in ") + data_dir + ": " + err.text, err.detail};
   if (!restore_problem_.empty()) return Error{GANTRY_E_CORRUPT, "store in " + data_dir + ": " + restore_problem_};
   add_builtin_topics();
+  add_builtin_groups();
+  admin_.restore();
+  drop_orphans();
   core_.version = gantry_topics_version{core_.now_ms(), 0};
   return {};
 }
@@ -49,8 +54,14 @@ void Broker::restore_meta(std::string_view key, std::string_view value) {
       (void)core_.topics.put(key, *settings, &changed);
     else if (restore_problem_.empty())
       restore_problem_ = "topic '" + std::string(key) + "': " + settings.error().text;
+  } else if (strip(kDeletedRows)) {
+    admin_.add_half_deleted(std::string(key));
   } else if (strip(kGroupRows)) {
-    (void)core_.groups.put(key, &changed);
+    auto settings = decode_group(value);
+    if (settings)
+      static_cast<GroupSettings &>(core_.groups.put(key, &changed)) = *settings;
+    else if (restore_problem_.empty())
+      restore_problem_ = "group '" + std::string(key) + "': " + settings.error().text;
   } else if (strip(kOffsetRows)) {
     const auto row = decode_offset(key, value);
     if (!row) {
@@ -59,10 +70,11 @@ void Broker::restore_meta(std::string_view key, std::string_view value) {
     }
     // Rows come in key order, so the topic's own row may still be to come: it gets its settings then.
     const Topic *topic = restored_topic(row->topic);
-    core_.offsets.restore(OffsetKey{core_.groups.put(row->group, &changed).handle, topic->handle, row->queue_no}, row->offset);
+    core_.offsets.restore(OffsetKey{core_.groups.meet(row->group).handle, topic->handle, row->queue_no}, row->offset);
   }
 }
 
+// A group that was deleted may have left offsets, for when it comes back: it is known then, but is not there.
 // A topic without a row is built in and gets its settings below, or lost its row with a torn tail and keeps the defaults.
 Topic *Broker::restored_topic(std::string_view name) {
   if (Topic *topic = core_.topics.find(name); topic != nullptr) return topic;
@@ -78,13 +90,24 @@ void Broker::restore_queue(gantry_queue queue, std::string_view name, std::uint3
   topic->queues[queue_no].store_queue.store(queue, std::memory_order_release);
 }
 
+// Offsets of a topic without settings and without queues: it was deleted while they were being written.
+void Broker::drop_orphans() {
+  for (const auto &topic : core_.topics.all()) {
+    const bool used = std::any_of(topic->queues.begin(), topic->queues.end(), [](const Queue &queue) { return queue.store_queue.load(std::memory_order_relaxed) != GANTRY_NO_QUEUE; });
+    if (!topic->placeholder || used) continue;
+    for (const OffsetKey &key : core_.offsets.erase(0, topic->handle)) admin_.add_orphan(core_.groups.at(key.group)->name, topic->name, key.queue_no);
+    core_.topics.bury(*topic);
+  }
+}
+
 // RocketMQ's built-in topics, so that tools and clients find what they expect. They are made anew at each start and have no rows.
 void Broker::add_builtin_topics() {
   constexpr std::uint32_t kReadWrite = GANTRY_PERM_READ | GANTRY_PERM_WRITE;
   const auto add = [this](std::string_view name, std::uint32_t queues, std::uint32_t perm, std::uint32_t flags = 0) {
     bool changed = false;
-    const Topic *known = core_.topics.find(name);
-    if (known == nullptr || known->placeholder) (void)core_.topics.put(name, TopicSettings{perm, queues, queues, 0, flags}, &changed);
+    Topic *known = core_.topics.find(name);
+    if (known == nullptr || known->placeholder) known = &core_.topics.put(name, TopicSettings{perm, queues, queues, 0, flags}, &changed);
+    known->built_in = true;
   };
   const std::uint32_t inherit = core_.options.auto_create_topics ? GANTRY_PERM_INHERIT : 0;
   add(kDefaultTopic, core_.options.default_topic_queues, kReadWrite | inherit);
@@ -114,12 +137,19 @@ void Broker::add_builtin_topics() {
   if (valid_name(core_.options.name, kMaxTopicNameBytes)) add(core_.options.name, 1, kReadWrite | GANTRY_PERM_INHERIT);
 }
 
+// Of RocketMQ's tools, which pull without having registered.
+void Broker::add_builtin_groups() {
+  bool made = false;
+  for (const char *name : {"TOOLS_CONSUMER", "SELF_TEST_C_GROUP"}) (void)core_.groups.put(name, &made);
+}
+
 void Broker::start(std::uint32_t shard_count) {
   fetcher_.start(shard_count);
   producer_.start(shard_count);
   relay_.start(shard_count);
   redelivery_.start(shard_count);
   key_lookup_.start(shard_count);
+  admin_.start(shard_count);
   const auto tick = [](void *self) noexcept { static_cast<Broker *>(self)->housekeeping(); };
   (void)core_.exec->timer_arm(core_.host, 0, kHousekeepingMs, tick, this);
 }
@@ -127,6 +157,7 @@ void Broker::start(std::uint32_t shard_count) {
 void Broker::housekeeping() {
   if (draining_) return;
   write_offsets();
+  admin_.sample();
   const std::int64_t now_ms = core_.now_ms();
   if (now_ms - last_expire_ms_ >= kExpirePeriodMs) {
     last_expire_ms_ = now_ms;
@@ -142,30 +173,33 @@ void Broker::housekeeping() {
   (void)core_.exec->timer_arm(core_.host, 0, kHousekeepingMs, tick, this);
 }
 
+// Each call writes under the mutex, so that what is deleted meanwhile stays deleted.
 void Broker::write_offsets() {
   constexpr std::size_t kRowsPerCall = 256;
   struct Row {
     std::string key, value;
   };
-  std::vector<Row> rows;
   std::vector<OffsetKey> keys;
   {
     const std::lock_guard lock(core_.mutex);
     if (!core_.offsets.has_dirty()) return;
     keys = core_.offsets.take_dirty();
-    rows.reserve(keys.size());
-    for (const OffsetKey &key : keys)
-      rows.push_back({encode_offset_key(core_.groups.by_handle(key.group)->name, core_.topics.by_handle(key.topic)->name, key.queue_no),
-                      encode_offset_value(core_.offsets.find(key).value_or(0))});
   }
+  std::vector<Row> rows;
   std::vector<gantry_meta_op> ops;
-  for (std::size_t at = 0; at < rows.size(); at += ops.size()) {
+  for (std::size_t at = 0; at < keys.size(); at += kRowsPerCall) {
+    rows.clear();
     ops.clear();
-    for (std::size_t i = at; i < rows.size() && ops.size() < kRowsPerCall; ++i) ops.push_back({GANTRY_META_PUT, 0, str(rows[i].key), str(rows[i].value)});
+    const std::size_t end = std::min(at + kRowsPerCall, keys.size());
+    const std::lock_guard lock(core_.mutex);
+    for (std::size_t i = at; i < end; ++i)
+      if (const auto offset = core_.offsets.find(keys[i]); offset.has_value())
+        rows.push_back({encode_offset_key(core_.groups.at(keys[i].group)->name, core_.topics.at(keys[i].topic)->name, keys[i].queue_no), encode_offset_value(*offset)});
+    if (rows.empty()) continue;
+    for (const Row &row : rows) ops.push_back({GANTRY_META_PUT, 0, str(row.key), str(row.value)});
     const std::int32_t status = core_.store.table->meta_write(core_.store.self, ops.data(), static_cast<std::uint32_t>(ops.size()), GANTRY_DURABILITY_WRITTEN, 0, 0);
     if (status == GANTRY_OK) continue;
     if (status != GANTRY_E_AGAIN) core_.say(GANTRY_LOG_WARN, "consumer offsets were not written (store says " + std::to_string(status) + "); they are kept in memory and tried again");
-    const std::lock_guard lock(core_.mutex);
     for (std::size_t i = at; i < keys.size(); ++i) core_.offsets.mark_dirty(keys[i]);
     return;
   }
@@ -178,6 +212,7 @@ void Broker::drain() {
 }
 
 void Broker::stop() {
+  admin_.stop();
   redelivery_.stop();
   relay_.stop();
   key_lookup_.stop();
@@ -188,6 +223,11 @@ void Broker::stop() {
 
 void Broker::tell(const std::vector<Sessions::Notice> &notices) {
   for (const Sessions::Notice &notice : notices) {
+    {
+      const std::lock_guard lock(core_.mutex);
+      const Group *const group = core_.groups.find(notice.group);
+      if (group != nullptr && !group->notify_members) continue;
+    }
     gantry_event event{};
     event.kind = GANTRY_EVENT_CONSUMERS_CHANGED;
     event.conn = notice.conn;

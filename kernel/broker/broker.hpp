@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/base/host_context.hpp"
+#include "kernel/broker/admin.hpp"
 #include "kernel/broker/core.hpp"
 #include "kernel/broker/fetcher.hpp"
 #include "kernel/broker/key_lookup.hpp"
@@ -20,7 +21,7 @@ class Broker {
   // `host`: the broker's own, offering log, clock, exec and cq. Everything outlives the broker.
   Broker(BrokerOptions options, const gantry_host *host, StorePort store, EventSink &events);
 
-  // The two tables, found through HostContext::broker of the calling instance.
+  // The three tables, found through HostContext::broker of the calling instance.
   static void add_services(ServiceTables &tables);
 
   // Opens the store in data_dir, rebuilds topics, groups and offsets from it and adds the built-in topics.
@@ -63,6 +64,7 @@ class Broker {
   [[nodiscard]] std::int32_t producer_group(std::string_view group, gantry_member_fn fn, void *arg);
   void offset_list(gantry_group group, gantry_topic topic, gantry_committed_fn fn, void *arg);
 
+  [[nodiscard]] Admin &admin() { return admin_; }
   [[nodiscard]] Producer &producer() { return producer_; }
   [[nodiscard]] Fetcher &fetcher() { return fetcher_; }
   [[nodiscard]] RetentionHold &retention_hold() { return hold_; }
@@ -74,6 +76,8 @@ class Broker {
  private:
   [[nodiscard]] CompiledFilter compile_subscription(gantry_str group, const gantry_subscription &subscription);
   void add_builtin_topics();
+  void add_builtin_groups();
+  void drop_orphans();
   [[nodiscard]] std::int32_t change_topic(std::string_view name, const TopicSettings &settings, gantry_topic_info *out, gantry_error *err);
   [[nodiscard]] std::int32_t persist(std::string_view prefix, std::string_view name, std::string_view value);
   [[nodiscard]] std::optional<gantry_queue> store_queue(gantry_topic topic, std::uint32_t queue_no);
@@ -93,6 +97,7 @@ class Broker {
   Relay relay_;
   Redelivery redelivery_;
   KeyLookup key_lookup_;
+  Admin admin_;
   std::string restore_problem_;  // first row that could not be understood, while open runs
   std::int64_t last_expire_ms_ = 0;
   std::atomic<std::int64_t> next_filter_warning_ms_{0};  // monotonic

@@ -24,17 +24,15 @@ std::int64_t memory_bytes() {
 }  // namespace
 
 std::int32_t Broker::offset_commit(gantry_group group, gantry_topic topic, std::uint32_t queue_no, std::int64_t offset, std::uint64_t user_data, gantry_cq cq) {
-  std::string key;
-  {
-    const std::lock_guard lock(core_.mutex);
-    const Group *g = core_.groups.by_handle(group);
-    const Topic *t = core_.topics.by_handle(topic);
-    if (g == nullptr || t == nullptr) return GANTRY_E_NOT_FOUND;
-    if (offset < 0 || queue_no >= t->queues.size()) return GANTRY_E_INVALID;
-    core_.offsets.set(OffsetKey{group, topic, queue_no}, offset);
-    if (cq != 0) key = encode_offset_key(g->name, t->name, queue_no);
-  }
+  // A row that is waited for is written under the mutex, so that a deletion of topic or group comes after it.
+  const std::lock_guard lock(core_.mutex);
+  const Group *g = core_.groups.by_handle(group);
+  const Topic *t = core_.topics.by_handle(topic);
+  if (g == nullptr || t == nullptr) return GANTRY_E_NOT_FOUND;
+  if (offset < 0 || queue_no >= t->queues.size()) return GANTRY_E_INVALID;
+  core_.offsets.set(OffsetKey{group, topic, queue_no}, offset);
   if (cq == 0) return GANTRY_OK;
+  const std::string key = encode_offset_key(g->name, t->name, queue_no);
   const std::string value = encode_offset_value(offset);
   const gantry_meta_op op{GANTRY_META_PUT, 0, str(key), str(value)};
   return fetcher_.write_meta(&op, 1, user_data, cq);

@@ -11,6 +11,7 @@
 #include "kernel/broker/offsets.hpp"
 #include "kernel/broker/record.hpp"
 #include "kernel/broker/sessions.hpp"
+#include "kernel/broker/stats.hpp"
 #include "kernel/broker/topics.hpp"
 #include "kernel/config/delay_levels.hpp"
 
@@ -19,6 +20,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 namespace gantry::broker {
@@ -36,6 +38,7 @@ struct BrokerOptions {
   std::int64_t transaction_timeout_ms = 6'000;
   std::int64_t transaction_check_interval_ms = 30'000;
   std::uint32_t transaction_check_max = 15;
+  std::int64_t retention_ms = -1;  // the store's, for tools
   config::DelayLevels delay_levels = *config::DelayLevels::parse(config::kDefaultDelayLevels);
 };
 
@@ -69,6 +72,14 @@ class TransactionEnder {
   [[nodiscard]] virtual std::int32_t end_transaction(const gantry_end_transaction &req, gantry_cq cq) = 0;
 };
 
+// Told, without the broker's mutex, what was deleted. Implemented above the broker.
+class Forgetter {
+ public:
+  virtual ~Forgetter() = default;
+  virtual void topic_deleted(const Topic &topic) = 0;
+  virtual void group_deleted(gantry_group group) = 0;
+};
+
 struct Core {
   Core(BrokerOptions o, const gantry_host *h, StorePort s, EventSink &e)
       : options(std::move(o)), host(h), store(s), events(e), topics(options.cluster) {
@@ -90,7 +101,8 @@ struct Core {
     const gantry_cqe cqe{user_data, result, aux, status, flags};
     (void)cq->push(host, to, &cqe, 1);
   }
-  // The store's handle of a queue, made on first use; GANTRY_NO_QUEUE with `status` when the store refuses. Under the mutex.
+  // The store's handle of a queue, made on first use; GANTRY_NO_QUEUE with `status` when the store refuses or the topic is deleted
+  // (NOT_FOUND). Under the mutex.
   [[nodiscard]] gantry_queue open_queue(Topic &topic, std::uint32_t queue_no, std::int32_t *status);
 
   const BrokerOptions options;
@@ -103,6 +115,7 @@ struct Core {
   EventSink &events;
   Recaller *recaller = nullptr;  // set while starting
   TransactionEnder *transaction_ender = nullptr;  // set while starting
+  Forgetter *forgetter = nullptr;  // set while starting
   HostAddress store_host;  // set while starting
   Filters filters;         // has a lock of its own; before what holds its programs
 
@@ -112,6 +125,8 @@ struct Core {
   Offsets offsets;
   Sessions sessions;
   Locks locks;
+  Stats stats;
+  std::set<std::string, std::less<>> burying;  // names of topics whose queues go; no new topic gets one yet
   gantry_topics_version version{};
   // Set while opening. Delayed messages wait in queue level - 1 of the first; a record in the same queue of the second says by its tag
   // which of them, by queue offset, was delivered with that record.

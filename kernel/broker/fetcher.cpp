@@ -84,6 +84,7 @@ Fetcher::Verdict Fetcher::admit(const gantry_fetch &req, const CompiledFilter &o
   if (verdict.status != GANTRY_OK) return verdict;
   if (req.commit_offset >= 0) core_.offsets.set(OffsetKey{req.group, req.topic, req.queue_no}, req.commit_offset);
 
+  waiter.gets = core_.stats.gets(req.group, req.topic);
   waiter.queue = &topic->queues[req.queue_no];
   waiter.offset = waiter.scan_off = req.offset;
   waiter.max_records = std::clamp(req.max_records, 1u, kMaxReplyRecords);
@@ -289,6 +290,22 @@ void Fetcher::release_all() {
   }
 }
 
+void Fetcher::forget(Topic &topic) {
+  std::vector<Waiter *> gone;
+  {
+    const std::lock_guard lock(core_.mutex);
+    for (Queue &queue : topic.queues) {
+      while (queue.waiters != nullptr) {
+        Waiter *waiter = queue.waiters;
+        unlink(*waiter);
+        wheel_.remove(*waiter);
+        gone.push_back(waiter);
+      }
+    }
+  }
+  for (Waiter *waiter : gone) fail(waiter, GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_TOPIC);
+}
+
 // Timers belong to a shard: the tick lives on shard 0. Under the mutex.
 void Fetcher::arm_tick() {
   if (tick_armed_) return;
@@ -310,6 +327,12 @@ void Fetcher::finish(Waiter *waiter, std::uint32_t outcome, std::int64_t next_of
 }
 
 void Fetcher::answer(Waiter *waiter, const gantry_fetch_result *result) {
+  if (waiter->gets != nullptr && result->n != 0) {
+    std::uint64_t bytes = 0;
+    for (std::uint32_t i = 0; i < result->n; ++i) bytes += result->records[i].bytes.n;
+    waiter->gets->traffic.add(result->n, bytes);
+    core_.stats.get.traffic.add(result->n, bytes);
+  }
   const gantry_cqe cqe{waiter->user_data, 0, reinterpret_cast<std::uint64_t>(result), GANTRY_OK, 0};
   if (core_.cq->push(core_.host, waiter->cq, &cqe, 1) != GANTRY_OK) result->owner->release(result->owner);
   give_back(waiter);
@@ -331,6 +354,23 @@ std::int32_t Fetcher::message_at(std::int64_t phys_pos, std::uint64_t user_data,
   const std::int32_t status = core_.store.table->read_at(core_.store.self, shard, phys_pos, reinterpret_cast<std::uint64_t>(waiter), &inline_result, shards_[shard].store_cq);
   if (status < 0)
     fail(waiter, status, GANTRY_SUBJECT_STORE);
+  else if (inline_result != nullptr)
+    finish(waiter, GANTRY_FETCH_FOUND, 0, inline_result, {});
+  return GANTRY_OK;
+}
+
+std::int32_t Fetcher::read_queue(gantry_read read, std::uint64_t user_data, gantry_cq cq) {
+  const std::uint32_t shard = shard_index();
+  if (shard >= shards_.size()) return GANTRY_E_INVALID;
+  Waiter *waiter = take();
+  waiter->kind = Waiter::Kind::kMessageAt;
+  waiter->user_data = user_data;
+  waiter->cq = cq;
+  read.user_data = reinterpret_cast<std::uint64_t>(waiter);
+  const gantry_read_result *inline_result = nullptr;
+  const std::int32_t accepted = core_.store.table->read(core_.store.self, shard, &read, 1, &inline_result, shards_[shard].store_cq);
+  if (accepted < 1)
+    fail(waiter, accepted < 0 ? accepted : GANTRY_E_AGAIN, GANTRY_SUBJECT_STORE);
   else if (inline_result != nullptr)
     finish(waiter, GANTRY_FETCH_FOUND, 0, inline_result, {});
   return GANTRY_OK;

@@ -29,6 +29,7 @@ struct Waiter : WheelNode {
   std::shared_ptr<const TagSet> tags;
   std::shared_ptr<const FilterProgram> filter;  // looks at what the tags let through
   std::uint32_t looked_at = 0;                  // messages, by the filter since the fetch came or was woken
+  std::shared_ptr<Stats::Item> gets;  // counts what is found
 };
 
 class Fetcher {
@@ -39,11 +40,15 @@ class Fetcher {
   void start(std::uint32_t shard_count);
   // Answers every parked fetch with NO_NEW. [thread: shard]
   void release_all();
+  // Answers those parked for a topic that was deleted. [thread: shard]
+  void forget(Topic &topic);
   void stop();
 
   // gantry_broker_v1.fetch, message_at, seek_time; offset_commit that waits for its row.
   [[nodiscard]] std::int32_t fetch(const gantry_fetch *reqs, std::uint32_t n, gantry_cq cq);
   [[nodiscard]] std::int32_t message_at(std::int64_t phys_pos, std::uint64_t user_data, gantry_cq cq);
+  // Records of a queue, told as by message_at.
+  [[nodiscard]] std::int32_t read_queue(gantry_read read, std::uint64_t user_data, gantry_cq cq);
   [[nodiscard]] std::int32_t seek_time(gantry_queue queue, std::int64_t ms, std::uint64_t user_data, gantry_cq cq);
   [[nodiscard]] std::int32_t write_meta(const gantry_meta_op *ops, std::uint32_t n, std::uint64_t user_data, gantry_cq cq);
 

@@ -5,6 +5,7 @@
 #include <gantry/draft/broker.h>
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -51,12 +52,34 @@ class Offsets {
     for (const OffsetKey &key : dirty_) table_[key].dirty = false;
     return std::exchange(dirty_, {});
   }
-  // The row still has to be written after all.
+  // The row still has to be written after all, unless the offset was forgotten meanwhile.
   void mark_dirty(const OffsetKey &key) {
-    Entry &entry = table_[key];
-    if (entry.dirty) return;
-    entry.dirty = true;
+    const auto it = table_.find(key);
+    if (it == table_.end() || it->second.dirty) return;
+    it->second.dirty = true;
     dirty_.push_back(key);
+  }
+  // Forgets a group's offsets in a topic, 0 = any, and tells which those were.
+  std::vector<OffsetKey> erase(gantry_group group, gantry_topic topic) {
+    const auto meant = [&](const OffsetKey &key) { return (group == 0 || key.group == group) && (topic == 0 || key.topic == topic); };
+    std::vector<OffsetKey> gone;
+    for (const auto &[key, entry] : table_)
+      if (meant(key)) gone.push_back(key);
+    for (const OffsetKey &key : gone) table_.erase(key);
+    std::erase_if(dirty_, meant);
+    return gone;
+  }
+  [[nodiscard]] std::vector<OffsetKey> keys_of(gantry_topic topic) const {
+    std::vector<OffsetKey> out;
+    for (const auto &[key, entry] : table_)
+      if (key.topic == topic) out.push_back(key);
+    return out;
+  }
+  [[nodiscard]] std::set<gantry_group> groups_of(gantry_topic topic) const {
+    std::set<gantry_group> out;
+    for (const auto &[key, entry] : table_)
+      if (key.topic == topic) out.insert(key.group);
+    return out;
   }
   template <typename Fn>
   void each(Fn fn) const {

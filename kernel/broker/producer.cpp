@@ -89,6 +89,14 @@ std::uint32_t Producer::produce_some(Shard &shard, const gantry_produce *reqs, s
     accepted = 0;
   }
   const auto first_refused = static_cast<std::uint32_t>(accepted);
+  for (std::uint32_t k = 0; k < first_refused;) {  // counted by runs of one topic
+    Topic *const topic = admitted[request_of[k]].topic;
+    const std::uint32_t begin = k;
+    std::uint64_t bytes = 0;
+    for (; k < first_refused && admitted[request_of[k]].topic == topic; ++k) bytes += appends[k].bytes;
+    topic->puts.add(k - begin, bytes);
+    core_.stats.put.traffic.add(k - begin, bytes);
+  }
   for (std::uint32_t k = first_refused; k < count; ++k) free_slot(shard, appends[k].user_data);
   // A refusal that is not "later" is the answer to everything of this batch; otherwise the caller offers the rest again.
   const std::uint32_t taken = first_refused == count || refusal != GANTRY_OK ? n : request_of[first_refused];
@@ -181,6 +189,7 @@ std::int32_t Producer::bury(Admitted &admitted, Place &place) {
   if (status != GANTRY_OK) return status;
   const std::lock_guard lock(core_.mutex);
   place.topic = core_.topics.by_handle(info.topic);
+  if (place.topic == nullptr) return GANTRY_E_NOT_FOUND;  // deleted just now
   place.queue_no = admitted.queue_no = 0;
   place.store_queue = core_.open_queue(*place.topic, 0, &status);
   admitted.queue = &place.topic->queues[0];

@@ -108,10 +108,16 @@ void Redelivery::run(Job &job) {
 // RocketMQ's rules (SendMessageProcessor.consumerSendMsgBack of 4.9 and 5.x).
 std::int32_t Redelivery::store_again(Job &job, const StoredMessage &message) {
   std::int32_t retry_limit = job.max_reconsume_times;
-  if (retry_limit < 0) {
+  bool wanted = true;
+  {
     const std::lock_guard lock(core_.mutex);
     const Group *group = core_.groups.find(job.group);
-    retry_limit = group != nullptr ? static_cast<std::int32_t>(group->retry_max_times) : 0;
+    wanted = group == nullptr || group->retry_queues != 0;
+    if (retry_limit < 0) retry_limit = group != nullptr ? static_cast<std::int32_t>(group->retry_max_times) : 0;
+  }
+  if (!wanted) {
+    finish(job, GANTRY_OK, GANTRY_SUBJECT_NONE);
+    return GANTRY_OK;
   }
   const bool dead = job.delay_level < 0 || static_cast<std::int64_t>(message.reconsume_times) >= retry_limit;
   const std::string name = std::string(dead ? kDlqPrefix : kRetryPrefix) + job.group;
@@ -163,7 +169,9 @@ Topic *Redelivery::topic_of(const std::string &name, std::int32_t *status) {
     return nullptr;
   }
   const std::lock_guard lock(core_.mutex);
-  return core_.topics.by_handle(info.topic);
+  Topic *const topic = core_.topics.by_handle(info.topic);
+  if (topic == nullptr) *status = GANTRY_E_NOT_FOUND;  // deleted just now
+  return topic;
 }
 
 void Redelivery::on_stored(void *arg, std::uint64_t, const gantry_cqe &cqe) {

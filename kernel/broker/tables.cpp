@@ -90,11 +90,29 @@ const gantry_session_v1 kSessionTable = {
     .check_filter = [](const gantry_host *host, gantry_str expr_type, gantry_str expr, gantry_error *err) noexcept { return of(host).check_filter(view(expr_type), view(expr), err); },
 };
 
+const gantry_admin_v1 kAdminTable = {
+    .settle = [](const gantry_host *host, std::uint64_t user_data, gantry_cq cq) noexcept { return of(host).admin().settle(user_data, cq); },
+    .topic_delete = [](const gantry_host *host, gantry_str name, std::uint64_t user_data, gantry_cq cq,
+                       gantry_error *err) noexcept { return of(host).admin().topic_delete(view(name), user_data, cq, err); },
+    .group_settings = [](const gantry_host *host, gantry_str name, gantry_group_settings *out) noexcept { return of(host).admin().group_settings(view(name), out); },
+    .group_upsert = [](const gantry_host *host, const gantry_group_settings *settings, std::uint64_t user_data, gantry_cq cq,
+                       gantry_error *err) noexcept { return of(host).admin().group_upsert(*settings, user_data, cq, err); },
+    .group_delete = [](const gantry_host *host, gantry_str name, std::uint32_t drop_offsets, std::uint64_t user_data, gantry_cq cq,
+                       gantry_error *err) noexcept { return of(host).admin().group_delete(view(name), drop_offsets != 0, user_data, cq, err); },
+    .group_list = [](const gantry_host *host, gantry_group_fn fn, void *arg) noexcept { of(host).admin().group_list(fn, arg); },
+    .groups_version = [](const gantry_host *host, gantry_topics_version *out) noexcept { *out = of(host).admin().groups_version(); },
+    .queue_read = [](const gantry_host *host, const gantry_queue_read *req, gantry_cq cq) noexcept { return of(host).admin().queue_read(*req, cq); },
+    .stat = [](const gantry_host *host, std::uint32_t kind, gantry_str topic, gantry_str group, gantry_stat *out) noexcept { return of(host).admin().stat(kind, view(topic), view(group), out); },
+    .runtime = [](const gantry_host *host, gantry_broker_runtime *out) noexcept { of(host).admin().runtime(out); },
+    .settings = [](const gantry_host *host, gantry_broker_settings *out) noexcept { of(host).admin().settings(out); },
+};
+
 }  // namespace
 
 void Broker::add_services(ServiceTables &tables) {
   tables.add(GANTRY_BROKER_ID, &kBrokerTable);
   tables.add(GANTRY_SESSION_ID, &kSessionTable);
+  tables.add(GANTRY_ADMIN_ID, &kAdminTable);
 }
 
 }  // namespace gantry::broker

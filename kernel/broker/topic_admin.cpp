@@ -49,7 +49,8 @@ std::int32_t Broker::topic_ensure(std::string_view name, std::string_view defaul
     if (!retry && !allowed)
       return fail(err, GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_TOPIC, "topic[" + std::string(name) + "] not exist, and it may not be made from default topic [" + std::string(default_topic) + "]; create it first or allow [broker] auto_create_topics");
     if (retry) {
-      settings.read_queues = settings.write_queues = 1;
+      const Group *const group = core_.groups.find(name.starts_with(kRetryPrefix) ? name.substr(kRetryPrefix.size()) : std::string_view());
+      settings.read_queues = settings.write_queues = group != nullptr && group->retry_queues > 0 ? group->retry_queues : 1;
     } else {
       const auto wanted = static_cast<std::uint32_t>(std::max(queues, 0));
       settings.read_queues = settings.write_queues = std::min(wanted, origin->settings.write_queues);
@@ -83,11 +84,13 @@ std::int32_t Broker::topic_upsert(const gantry_topic_info &info, gantry_error *e
 
 // The row enters the log before any record of the topic can, so a topic is never younger on disk than its messages.
 std::int32_t Broker::change_topic(std::string_view name, const TopicSettings &settings, gantry_topic_info *out, gantry_error *err) {
-  const std::int32_t status = persist(kTopicRows, name, encode_settings(settings));
-  if (status != GANTRY_OK) return fail(err, status, GANTRY_SUBJECT_STORE, "topic[" + std::string(name) + "] was not made: the store does not take its settings (code " + std::to_string(status) + ")");
   bool changed = false;
   {
+    // The mutex is kept meanwhile, so that a deletion comes before both or after both.
     const std::lock_guard lock(core_.mutex);
+    if (core_.burying.contains(name)) return fail(err, GANTRY_E_AGAIN, GANTRY_SUBJECT_STORE, "topic[" + std::string(name) + "] is just being deleted; try again");
+    const std::int32_t status = persist(kTopicRows, name, encode_settings(settings));
+    if (status != GANTRY_OK) return fail(err, status, GANTRY_SUBJECT_STORE, "topic[" + std::string(name) + "] was not made: the store does not take its settings (code " + std::to_string(status) + ")");
     *out = core_.topics.put(name, settings, &changed).info();
     if (changed) {
       core_.version.timestamp_ms = core_.now_ms();
@@ -116,7 +119,8 @@ void Broker::topic_list(gantry_topic_fn fn, void *arg) {
   {
     const std::lock_guard lock(core_.mutex);
     all.reserve(core_.topics.all().size());
-    for (const auto &topic : core_.topics.all()) all.push_back(topic->info());
+    for (const auto &topic : core_.topics.all())
+      if (!topic->deleted) all.push_back(topic->info());
   }
   for (const gantry_topic_info &info : all) fn(arg, &info);
 }
@@ -132,8 +136,9 @@ gantry_group Broker::group_find(std::string_view name, bool create) {
     if (const Group *group = core_.groups.find(name); group != nullptr) return group->handle;
   }
   if (!create || !core_.options.auto_create_groups || !valid_name(name, kMaxGroupBytes)) return 0;
-  if (persist(kGroupRows, name, {}) != GANTRY_OK) return 0;
   const std::lock_guard lock(core_.mutex);
+  if (const Group *group = core_.groups.find(name); group != nullptr) return group->handle;
+  if (persist(kGroupRows, name, {}) != GANTRY_OK) return 0;
   bool made = false;
   return core_.groups.put(name, &made).handle;
 }

@@ -1,5 +1,7 @@
-// Topics and their queues. Topic objects live as long as the process, so their addresses and names may be kept.
+// Topics and their queues. Topic objects live as long as the process, also deleted ones, so their addresses and names may be kept.
 #pragma once
+
+#include "kernel/broker/stats.hpp"
 
 #include <gantry++/result.hpp>
 #include <gantry/draft/broker.h>
@@ -36,10 +38,15 @@ struct Topic {
   std::string name;
   gantry_topic handle = 0;
   TopicSettings settings;
+  bool built_in = false;     // made at each start; cannot be deleted
+  bool deleted = false;      // its handle is dead, its name perhaps another topic's
+  bool sampled = false;
   bool placeholder = false;  // recovery met its queues or offsets, but no settings yet
   std::string tail_prefix;  // topicLength, topic, two bytes for propertiesLength, CLUSTER property: what follows each body
   std::deque<Queue> queues; // grows, never shrinks: existing queues stay readable
   std::atomic<std::uint32_t> next_queue{0};  // round robin for messages without a queue
+  Traffic puts;
+  Samples samples;
 
   [[nodiscard]] std::uint32_t queue_limit() const {
     return settings.read_queues > settings.write_queues ? settings.read_queues : settings.write_queues;
@@ -54,11 +61,19 @@ class Topics {
 
   [[nodiscard]] Topic *find(std::string_view name);
   [[nodiscard]] Topic *by_handle(gantry_topic handle) {
-    return handle == 0 || handle > topics_.size() ? nullptr : topics_[handle - 1].get();
+    Topic *const topic = at(handle);
+    return topic == nullptr || topic->deleted ? nullptr : topic;
   }
+  // Also a deleted one.
+  [[nodiscard]] Topic *at(gantry_topic handle) { return handle == 0 || handle > topics_.size() ? nullptr : topics_[handle - 1].get(); }
   // Makes it or changes its settings; true in `changed` when anything is different now. The name is valid.
   Topic &put(std::string_view name, const TopicSettings &settings, bool *changed);
-  [[nodiscard]] const std::vector<std::unique_ptr<Topic>> &all() const { return topics_; }
+  // The name is free again and the handle dead.
+  void bury(Topic &topic) {
+    by_name_.erase(topic.name);
+    topic.deleted = true;
+  }
+  [[nodiscard]] const std::vector<std::unique_ptr<Topic>> &all() const { return topics_; }  // also deleted ones
 
  private:
   std::string cluster_;

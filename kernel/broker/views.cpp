@@ -60,8 +60,10 @@ void Broker::offset_list(gantry_group group, gantry_topic topic, gantry_committe
     const std::lock_guard lock(core_.mutex);
     core_.offsets.each([&](const OffsetKey &key, std::int64_t offset) {
       if ((group != 0 && key.group != group) || (topic != 0 && key.topic != topic)) return;
+      const Group *const of = core_.groups.by_handle(key.group);
+      if (of == nullptr) return;  // deleted; its offsets are kept for when it comes back
       // Names of groups and topics live as long as the process.
-      rows.push_back({key.group, key.topic, str(core_.groups.by_handle(key.group)->name), str(core_.topics.by_handle(key.topic)->name), offset, key.queue_no, 0});
+      rows.push_back({key.group, key.topic, str(of->name), str(core_.topics.at(key.topic)->name), offset, key.queue_no, 0});
     });
   }
   for (const gantry_committed &row : rows) fn(arg, &row);

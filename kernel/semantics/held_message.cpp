@@ -48,6 +48,7 @@ std::int32_t forward_held(broker::Core &core, broker::Relay &relay, const gantry
   item.arg = to.arg;
   item.user_data = to.user_data;
   const std::int32_t status = relay.store(item);
+  if (status == GANTRY_E_NOT_FOUND) *why = "is for topic '" + item.topic->name + "', which was deleted";
   if (status == GANTRY_E_LIMIT) *why = "does not fit with its properties any more";
   return status;
 }

@@ -32,6 +32,7 @@ void Pop::start(std::uint32_t shard_count) {
   holder_ = broker_.retention_hold().add();
   restore();
   core_.pop = this;
+  core_.forgetter = this;
   broker_.fetcher().on_wake(&Pop::on_arrival, this);
   (void)core_.exec->timer_arm(core_.host, 0, broker::WaitWheel::kTickMs, [](void *self) noexcept { static_cast<Pop *>(self)->tick(); }, this);
 }
@@ -62,6 +63,7 @@ void Pop::stop() {
   revivals_.clear();
   shards_.clear();
   core_.pop = nullptr;
+  core_.forgetter = nullptr;
 }
 
 PopJob *Pop::take_job() {
@@ -242,6 +244,7 @@ void Pop::run(PopJob *job) {
         queue.busy = true;
         job->reading = &queue;
         job->read_from = from;
+        job->read_epoch = queue.epoch;
         read.queue = topic->queues[queue_no].store_queue.load(std::memory_order_acquire);
       }
       read.user_data = reinterpret_cast<std::uint64_t>(job);

@@ -39,6 +39,7 @@ struct PopJob : broker::WheelNode {
   broker::Topic *retry_topic = nullptr;  // null: nothing was ever stored again
   PopQueue *reading = nullptr;
   std::int64_t read_from = 0, pop_ms = 0;
+  std::uint32_t read_epoch = 0;
   PopResult *result = nullptr;
 
   PopJob *park_next = nullptr;
@@ -55,7 +56,7 @@ struct PopLane {
 
 inline constexpr std::uint32_t kMaxBytesPerQueue = 256u << 10;  // of one pop; the first message always fits
 
-class Pop {
+class Pop : private broker::Forgetter {
  public:
   // Outlives it.
   explicit Pop(broker::Broker &broker) : broker_(broker), core_(broker.core()) {}
@@ -97,6 +98,13 @@ class Pop {
   enum class Look : std::uint8_t { kEmpty, kBusy, kBlocked, kReady };
   using RowOps = std::vector<std::pair<std::string, std::string>>;  // an empty value deletes
 
+  // pop_forget.cpp
+  void topic_deleted(const broker::Topic &topic) override;
+  void group_deleted(gantry_group group) override;
+  [[nodiscard]] bool has_offset(const PopQueue &queue);
+  template <typename LaneMeant, typename QueueMeant>
+  void forget_deleted(LaneMeant lane_meant, QueueMeant queue_meant, std::uint32_t subject);
+
   // pop.cpp
   [[nodiscard]] std::int32_t admit(const gantry_pop &req, PopJob &job, gantry_error *err);
   [[nodiscard]] std::int32_t admit_filter(const gantry_pop &req, PopJob &job, gantry_error *err);
@@ -114,6 +122,7 @@ class Pop {
   void take(PopJob &job, const gantry_read_result *result);
   void take_part(PopJob &job, const gantry_read_result &result);
   void take_records(PopJob &job, PopQueue &queue, const gantry_read_result &read, RowOps &rows);
+  void count_gets(const PopQueue &queue, const gantry_read_result &read);
   void finish(PopJob *job, std::uint32_t outcome);
   void failed(PopJob *job, std::int32_t status);
   static void on_read(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;

@@ -83,6 +83,7 @@ void Pop::note_progress(PopQueue &queue, RowOps &rows) {
   const std::int64_t safe = queue.safe_off();
   if (safe != queue.committed) {
     const std::lock_guard lock(core_.mutex);
+    if (core_.topics.by_handle(queue.key.topic) == nullptr || core_.groups.by_handle(queue.key.group) == nullptr) return;  // deleted: nothing is kept of it
     // Somebody moved the group: the next pop follows.
     if (queue.committed >= 0 && core_.offsets.find(queue.key) != queue.committed) return;
     core_.offsets.restore(queue.key, safe);

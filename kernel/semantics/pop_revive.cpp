@@ -82,10 +82,14 @@ void Pop::store_again(Revival *revival) {
     return revived(revival);
   }
   std::uint32_t limit = 0;
+  bool deleted = false;
   {
     const std::lock_guard lock(core_.mutex);
-    limit = core_.groups.by_handle(queue.key.group)->retry_max_times;
+    const broker::Group *const group = core_.groups.by_handle(queue.key.group);
+    deleted = group == nullptr || queue.topic->deleted;
+    if (!deleted) limit = group->retry_max_times;
   }
+  if (deleted) return drop(revival);
   const bool dead = !revival->keep_count && message.reconsume_times >= limit;
   const broker::Topic *const base = base_topic(queue);
   const std::string name = dead ? std::string(broker::kDlqPrefix).append(queue.group) : queue.topic != base ? queue.topic->name : pop_retry_topic(queue.group, base->name);

@@ -79,6 +79,7 @@ struct PopQueue {
   broker::Topic *topic = nullptr;  // the topic popped from, a retry topic perhaps
   std::int64_t cursor = -1;        // next offset to hand out; -1: not begun
   std::int64_t committed = -1;     // as last written: another value in the broker's table means that somebody moved the group
+  std::uint32_t epoch = 0;         // grows when the topic or the group is deleted: what is read meanwhile does not count
   bool busy = false;               // a read of it is under way
   bool row_stale = false;          // cursor or committed differ from the row
   std::map<std::int64_t, Checkpoint> checkpoints;  // by start_off; only with pending messages

@@ -38,7 +38,7 @@ void Pop::take_part(PopJob &job, const gantry_read_result &result) {
   PopQueue &queue = *std::exchange(job.reading, nullptr);
   queue.busy = false;
   const bool ordered = (job.flags & GANTRY_POP_ORDER) != 0;
-  const bool moved = queue.cursor != job.read_from;  // somebody reset the group meanwhile
+  const bool moved = queue.cursor != job.read_from || queue.epoch != job.read_epoch;  // somebody reset the group meanwhile, or deleted it
   const bool took = !moved && result.n != 0;
   if (took) {
     take_records(job, queue, result, rows);
@@ -58,6 +58,14 @@ void Pop::take_part(PopJob &job, const gantry_read_result &result) {
   job.result->abi.rest += std::max<std::int64_t>(left, 0);
 }
 
+void Pop::count_gets(const PopQueue &queue, const gantry_read_result &read) {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < read.n; ++i) bytes += read.records[i].bytes.n;
+  core_.stats.get.traffic.add(read.n, bytes);
+  const std::lock_guard lock(core_.mutex);
+  core_.stats.gets(queue.key.group, queue.key.topic)->traffic.add(read.n, bytes);
+}
+
 void Pop::take_records(PopJob &job, PopQueue &queue, const gantry_read_result &read, RowOps &rows) {
   PopResult &result = *job.result;
   PopPart &part = result.parts.emplace_back();
@@ -68,6 +76,7 @@ void Pop::take_records(PopJob &job, PopQueue &queue, const gantry_read_result &r
   part.abi.first = static_cast<std::uint32_t>(result.records.size());
   part.abi.n = read.n;
   result.records.insert(result.records.end(), read.records, read.records + read.n);
+  count_gets(queue, read);
   if ((job.flags & GANTRY_POP_ORDER) != 0) return note_order(job, queue, part);
   Checkpoint &ck = queue.checkpoints[job.read_from];
   ck.queue = &queue;

@@ -23,6 +23,7 @@ class RemotingWorld {
     host_.add_table(GANTRY_NET_ID, FakeNet::table());
     host_.add_table(GANTRY_BROKER_ID, FakeBroker::broker_table());
     host_.add_table(GANTRY_SESSION_ID, FakeBroker::session_table());
+    host_.add_table(GANTRY_ADMIN_ID, FakeBroker::admin_table());
     const gantry::test::FakeConfig config(kRemotingComponent, {});
     gantry_error error{};
     GANTRY_ASSERT(kRemotingComponent.create(host_.abi(), config.abi(), &self_, &error) == GANTRY_OK);
@@ -66,6 +67,12 @@ class RemotingWorld {
   void reset() {
     broker_.topics = {{"T", {}}, {"S", {GANTRY_TOPIC_SYSTEM, 6, 1, 1}}};
     broker_.locks.clear();
+    broker_.groups.clear();
+    broker_.topics_deleted.clear();
+    broker_.groups_deleted.clear();
+    broker_.stats = {{"T", {{0, {3, 9, 9, 1}}}}};
+    broker_.entries = {{"T@0", {{7, {70, 0, 1, "record"}}, {8, {80, 0, 1, "record"}}}}};
+    broker_.committed = {{"G", "T", 0, 8}};
     broker_.heartbeats.clear();
     broker_.commits.clear();
     broker_.upserts.clear();
@@ -78,6 +85,8 @@ class RemotingWorld {
       broker_.complete_fetch(i, static_cast<std::uint32_t>(i % 4), i % 4 == 0 ? std::vector<std::string>{"record"} : std::vector<std::string>{}, 1, 0, 2);
     for (const auto &asked : broker_.seeks) broker_.complete(asked, GANTRY_OK, 1);
     for (const auto &asked : broker_.views) broker_.complete(asked, GANTRY_E_NOT_FOUND, 0);
+    for (const auto &asked : broker_.commits_waited_for) broker_.complete(asked, GANTRY_OK, 0);
+    broker_.commits_waited_for.clear();
     broker_.produced.clear();
     broker_.fetched.clear();
     broker_.seeks.clear();

@@ -3,7 +3,7 @@
 #
 #   run.sh [--client NAME[,NAME...]] [--target gantry|rocketmq|rocketmq-VERSION] [--keep]
 #
-# Clients: java-4.9.8 java-5x java-3x go quickstart binary tls cross death room; all (the default) is every one of these.
+# Clients: java-4.9.8 java-5x java-3x go mqadmin quickstart binary tls cross death room; all (the default) is every one of these.
 # side-by-side, which runs only when named, compares Gantry's replies with those of both RocketMQ versions.
 # Target: with NAMESRV_ADDR set, the running system behind it (tls, cross, death and room then cannot run and are left out).
 # Otherwise a fresh one is started and stopped: Gantry from GANTRY_BINARY (default build/release/gantry), or RocketMQ
@@ -19,7 +19,7 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/clients.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/targets.sh"
 
-CLIENTS_ALL=(java-4.9.8 java-5x java-3x go quickstart binary tls cross death room)
+CLIENTS_ALL=(java-4.9.8 java-5x java-3x go mqadmin quickstart binary tls cross death room)
 CLIENTS_NAMED=(side-by-side)
 clients=("${CLIENTS_ALL[@]}")
 TARGET=gantry

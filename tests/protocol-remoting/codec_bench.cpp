@@ -7,6 +7,7 @@
 #include "remoting/component.hpp"
 #include "wire.hpp"
 
+#include <gantry/draft/admin.h>
 #include <gantry/draft/broker.h>
 #include <gantry/draft/protocol.h>
 #include <gantry++/str.hpp>
@@ -108,6 +109,7 @@ gantry_broker_v1 make_broker() {
   return t;
 }
 const gantry_broker_v1 kBroker = make_broker();
+const gantry_admin_v1 kAdmin{};  // not asked
 const gantry_session_v1 kSession = {nullptr, nullptr, [](const gantry_host *, gantry_conn) noexcept {}, nullptr};
 gantry_exec_v1 make_exec() {
   gantry_exec_v1 t{};
@@ -134,6 +136,7 @@ const void *query(const gantry_host *, const char *id) noexcept {
   const std::string_view name = id;
   return name == GANTRY_NET_ID       ? static_cast<const void *>(&kNet)
          : name == GANTRY_BROKER_ID  ? static_cast<const void *>(&kBroker)
+         : name == GANTRY_ADMIN_ID   ? static_cast<const void *>(&kAdmin)
          : name == GANTRY_SESSION_ID ? static_cast<const void *>(&kSession)
          : name == GANTRY_EXEC_ID    ? static_cast<const void *>(&kExec)
          : name == GANTRY_CQ_ID      ? static_cast<const void *>(&kCq)

@@ -65,7 +65,7 @@ struct Owned {  // the result with its owner in front
 }  // namespace
 
 std::uint64_t FakeBroker::make_result(std::uint32_t outcome, const std::vector<std::string> &records, std::int64_t next, std::int64_t min,
-                                      std::int64_t max, bool adjacent) {
+                                      std::int64_t max, bool adjacent, const std::vector<gantry_record> &about) {
   auto *made = new Owned{};
   made->alive = &results_alive_;
   ++results_alive_;
@@ -79,7 +79,7 @@ std::uint64_t FakeBroker::make_result(std::uint32_t outcome, const std::vector<s
   for (const std::string &r : records) made->bytes += r;
   std::size_t at = 0;
   for (std::size_t i = 0; i < records.size(); ++i) {
-    gantry_record record{};
+    gantry_record record = i < about.size() ? about[i] : gantry_record{};
     record.bytes = adjacent ? span(made->bytes.data() + at, records[i].size()) : span(made->apart[i]);
     at += records[i].size();
     made->records.push_back(record);

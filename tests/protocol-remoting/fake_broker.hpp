@@ -1,6 +1,7 @@
 // broker.h for tests: records what it is asked and answers as the test says, through the real completion queues of the fake host.
 #pragma once
 
+#include <gantry/draft/admin.h>
 #include <gantry/draft/broker.h>
 
 #include <cstdint>
@@ -95,6 +96,15 @@ class FakeBroker {
   std::map<std::string, std::vector<Subscription>> subscriptions;  // of consumer groups
   std::vector<Commit> committed;                                   // what offset_list tells
   std::map<std::string, std::string> locks;     // "group@topic@queue" -> client
+  struct Entry {  // of a queue, by queue offset
+    std::int64_t phys_pos, tag, store_ms;
+    std::string bytes;
+  };
+  std::map<std::string, std::map<std::int64_t, Entry>> entries;  // "topic@queue"
+  std::map<std::string, gantry_group_settings> groups;           // names point to the keys
+  std::map<std::string, gantry_stat> counted;                    // "topic", "topic@group", "" of the broker
+  std::int32_t admin_refusal = 0, admin_status = 0;              // inline, and of the completion
+  gantry_broker_runtime runtime{};
   // ---- what it was asked
   std::vector<Produced> produced;
   std::vector<Fetched> fetched;
@@ -116,6 +126,8 @@ class FakeBroker {
   std::vector<Query> queries;
   std::int32_t query_refusal = 0;
   std::vector<gantry_topic_info> upserts;
+  std::vector<std::string> topics_deleted, groups_deleted;  // groups: "name/drop_offsets"
+  std::uint32_t queue_reads = 0, settles = 0;
   std::string store_host;
 
   // Completes requests; they arrive at the next turn of the host.
@@ -135,12 +147,15 @@ class FakeBroker {
   [[nodiscard]] gantry_group group_handle(const std::string &name);
   [[nodiscard]] static const gantry_broker_v1 *broker_table();
   [[nodiscard]] static const gantry_session_v1 *session_table();
+  // Its requests complete by themselves, at the next turn.
+  [[nodiscard]] static const gantry_admin_v1 *admin_table();
 
  private:
   friend struct FakeBrokerTables;
+  friend struct FakeAdminTable;
   void push(gantry_cq cq, const gantry_cqe &cqe);
   [[nodiscard]] std::uint64_t make_result(std::uint32_t outcome, const std::vector<std::string> &records, std::int64_t next, std::int64_t min,
-                                          std::int64_t max, bool adjacent);
+                                          std::int64_t max, bool adjacent, const std::vector<gantry_record> &about = {});
   bool describe(const std::string &name, gantry_topic_info *out);
   [[nodiscard]] std::string name_of(gantry_topic topic) const { return topic_names_.at(topic - 1); }
 

@@ -58,17 +58,18 @@ TEST_F(InfoTest, WhoConsumesWhat) {
 }
 
 TEST_F(InfoTest, TopicStatsAndProgress) {
+  broker_->entries["T@0"] = {{29, {290, 0, 1'700'000'000'029, ""}}, {11, {110, 0, 1'700'000'000'011, ""}}};
   EXPECT_EQ(ask(tool_, 202, {{"topic", "T"}}).body,
-            R"({"offsetTable":{{"brokerName":"broker-a","queueId":0,"topic":"T"}:{"lastUpdateTimestamp":0,"maxOffset":30,"minOffset":3},)"
+            R"({"offsetTable":{{"brokerName":"broker-a","queueId":0,"topic":"T"}:{"lastUpdateTimestamp":1700000000029,"maxOffset":30,"minOffset":3},)"
             R"({"brokerName":"broker-a","queueId":1,"topic":"T"}:{"lastUpdateTimestamp":0,"maxOffset":0,"minOffset":0}}})");
   EXPECT_EQ(ask(tool_, 202, {{"topic", "X"}}).code, 17);
   broker_->committed = {{"G", "T", 0, 12}};
   const std::string progress =
-      R"({"consumeTps":0.0,"offsetTable":{{"brokerName":"broker-a","queueId":0,"topic":"T"}:{"brokerOffset":30,"consumerOffset":12,"lastTimestamp":0}}})";
+      R"({"consumeTps":0.00,"offsetTable":{{"brokerName":"broker-a","queueId":0,"topic":"T"}:{"brokerOffset":30,"consumerOffset":12,"lastTimestamp":1700000000011}}})";
   (void)broker_->group_handle("G");
   EXPECT_EQ(ask(tool_, 208, {{"consumerGroup", "G"}}).body, progress);
   EXPECT_EQ(ask(tool_, 208, {{"consumerGroup", "G"}, {"topic", "T"}}).body, progress);
-  EXPECT_EQ(ask(tool_, 208, {{"consumerGroup", "H"}}).body, R"({"consumeTps":0.0,"offsetTable":{}})");
+  EXPECT_EQ(ask(tool_, 208, {{"consumerGroup", "H"}}).body, R"({"consumeTps":0.00,"offsetTable":{}})");
 }
 
 TEST_F(InfoTest, TopicSettings) {

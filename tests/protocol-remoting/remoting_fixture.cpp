@@ -31,6 +31,7 @@ RemotingTest::RemotingTest() {
   host_.add_table(GANTRY_NET_ID, FakeNet::table());
   host_.add_table(GANTRY_BROKER_ID, FakeBroker::broker_table());
   host_.add_table(GANTRY_SESSION_ID, FakeBroker::session_table());
+  host_.add_table(GANTRY_ADMIN_ID, FakeBroker::admin_table());
 }
 
 RemotingTest::~RemotingTest() {
@@ -108,6 +109,7 @@ Reply RemotingTest::reply(gantry_conn conn) {
 Reply RemotingTest::ask(gantry_conn conn, std::int32_t code, const Fields &fields, const std::string &body) {
   const std::int32_t opaque = next_opaque_++;
   EXPECT_EQ(feed(conn, request(code, opaque, fields, body)), GANTRY_OK);
+  if (net_.conns[conn].output.empty()) turn();  // it waits for the broker
   const Reply r = reply(conn);
   EXPECT_EQ(r.opaque, opaque);
   EXPECT_EQ(r.flag, 1);

@@ -328,5 +328,59 @@ TEST_F(Pop, InOrderTheSameAttemptGetsTheSameAgain) {
   EXPECT_EQ(pop(req).parts.at(0).deliveries, std::vector<std::uint32_t>{1});
 }
 
+class PopDeleted : public PopTest {
+ protected:
+  void remove(const std::string &topic_name, const std::string &group_name) {
+    const std::uint64_t user_data = ++next_user_data_;
+    gantry_error err{};
+    host_.on_shard(0, [&] {
+      const std::int32_t status = topic_name.empty() ? broker_->admin().group_delete(group_name, true, user_data, done_->id(), &err) : broker_->admin().topic_delete(topic_name, user_data, done_->id(), &err);
+      EXPECT_EQ(status, GANTRY_OK) << err.text;
+    });
+    EXPECT_EQ(done_->wait_for(user_data).value_or(gantry_cqe{0, 0, 0, -99, 0}).status, GANTRY_OK);
+  }
+};
+
+TEST_F(PopDeleted, WhatIsOutOfADeletedTopicNeverComesAgain) {
+  const gantry_topic t = topic("T", 1);
+  ASSERT_EQ(produce(t, "a").status, GANTRY_OK);
+  const Popped out = pop(t, 32, 1000);
+  remove("T", {});
+  EXPECT_EQ(ack(handle(out, 0, 0, group("G"))), GANTRY_POP_VOID);
+  gantry_pop gone = request(t);
+  EXPECT_EQ(submit_pop(gone), GANTRY_E_NOT_FOUND);
+  const gantry_topic again = topic("T", 1);
+  pass_ms(3000);
+  EXPECT_EQ(pop(again).outcome, GANTRY_POP_NOTHING);
+  EXPECT_TRUE(messages("%RETRY%G_T").empty());
+  ASSERT_EQ(produce(again, "new").status, GANTRY_OK);
+  EXPECT_EQ(pop(again).bodies, std::vector<std::string>{"new"});
+}
+
+TEST_F(PopDeleted, WaitingPopsAreTold) {
+  const gantry_topic t = topic("T", 1);
+  gantry_pop waiting = request(t, 32, 1000, 60'000);
+  ASSERT_EQ(submit_pop(waiting), GANTRY_OK);
+  remove("T", {});
+  EXPECT_EQ(popped(waiting).status, GANTRY_E_NOT_FOUND);
+  const gantry_topic u = topic("U", 1);
+  waiting = request(u, 32, 1000, 60'000);
+  ASSERT_EQ(submit_pop(waiting), GANTRY_OK);
+  remove({}, "G");
+  EXPECT_EQ(popped(waiting).status, GANTRY_E_NOT_FOUND);
+}
+
+TEST_F(PopDeleted, AGroupThatComesBackBeginsAnew) {
+  const gantry_topic t = topic("T", 1);
+  for (const char *body : {"a", "b"}) ASSERT_EQ(produce(t, body).status, GANTRY_OK);
+  const Popped out = pop(t, 1, 1000);
+  ASSERT_EQ(out.bodies, std::vector<std::string>{"a"});
+  remove({}, "G");
+  EXPECT_EQ(ack(handle(out, 0, 0, group("G"))), GANTRY_POP_VOID);
+  pass_ms(3000);
+  EXPECT_TRUE(messages("%RETRY%G_T").empty()) << "nothing of the deleted group comes again";
+  EXPECT_EQ(pop(t).bodies, (std::vector<std::string>{"a", "b"}));
+}
+
 }  // namespace
 }  // namespace gantry::test

@@ -113,5 +113,27 @@ TEST_F(Redelivery, RefusalsNameWhatIsMissing) {
   EXPECT_TRUE(messages("%RETRY%G").empty());
 }
 
+TEST_F(Redelivery, SettingsOfTheGroupDecide) {
+  gantry_group_settings settings{};
+  settings.size = sizeof settings;
+  settings.flags = GANTRY_GROUP_DEFAULT_FLAGS;
+  settings.name = str("G");
+  settings.retry_queues = 1;
+  settings.retry_max_times = 0;
+  gantry_error err{};
+  const auto put = [&] { host_.on_shard(0, [&] { EXPECT_EQ(broker_->admin().group_upsert(settings, 0, 0, &err), GANTRY_OK) << err.text; }); };
+  put();
+  const gantry_topic t = topic("T");
+  ASSERT_EQ(give_back(position(produce(t, "once")), 0).status, GANTRY_OK);
+  EXPECT_EQ(messages("%DLQ%G").size(), 1u) << "no second delivery";
+  settings.retry_queues = 0;
+  settings.retry_max_times = 16;
+  put();
+  ASSERT_EQ(give_back(position(produce(t, "dropped")), 0).status, GANTRY_OK);
+  pass_ms(11'000);
+  EXPECT_EQ(messages("%DLQ%G").size(), 1u);
+  EXPECT_TRUE(messages("%RETRY%G").empty());
+}
+
 }  // namespace
 }  // namespace gantry::test

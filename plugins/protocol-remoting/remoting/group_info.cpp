@@ -6,10 +6,34 @@
 
 #include <gantry++/str.hpp>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
 namespace gantry::remoting {
+
+std::vector<std::string_view> tags_of(std::string_view expression) {
+  std::vector<std::string_view> out;
+  for (std::size_t at = 0; expression != "*" && at < expression.size();) {
+    const std::size_t end = std::min(expression.find("||", at), expression.size());
+    std::string_view tag = expression.substr(at, end - at);
+    while (!tag.empty() && tag.front() == ' ') tag.remove_prefix(1);
+    while (!tag.empty() && tag.back() == ' ') tag.remove_suffix(1);
+    if (!tag.empty()) out.push_back(tag);
+    at = end + 2;
+  }
+  return out;
+}
+
+void put_subscription(json::Writer &json, const gantry_subscription &s) {
+  const std::string_view expression = view(s.expr);
+  const std::string_view type = s.expr_type.n == 0 ? std::string_view("TAG") : view(s.expr_type);
+  json.begin_object().member("classFilterMode", false).key("codeSet").begin_array().end_array().member("expressionType", type);
+  json.member("subString", expression).member("subVersion", s.version).key("tagsSet").begin_array();
+  if (type == "TAG")
+    for (const std::string_view tag : tags_of(expression)) json.string(tag);
+  json.end_array().member("topic", view(s.topic)).end_object();
+}
 
 namespace {
 
@@ -26,23 +50,6 @@ void put_connections(json::Writer &json, const std::vector<GroupMember> &members
     json.member("language", language_name(m.language)).member("version", m.version).end_object();
   }
   json.end_array();
-}
-
-void put_subscription(json::Writer &json, const gantry_subscription &s) {
-  const std::string_view expression = view(s.expr);
-  const std::string_view type = s.expr_type.n == 0 ? std::string_view("TAG") : view(s.expr_type);
-  json.begin_object().member("classFilterMode", false).key("codeSet").begin_array().end_array().member("expressionType", type);
-  json.member("subString", expression).member("subVersion", s.version).key("tagsSet").begin_array();
-  for (std::size_t at = 0; type == "TAG" && expression != "*" && at < expression.size();) {
-    std::size_t end = expression.find("||", at);
-    if (end == std::string_view::npos) end = expression.size();
-    std::string_view tag = expression.substr(at, end - at);
-    while (!tag.empty() && tag.front() == ' ') tag.remove_prefix(1);
-    while (!tag.empty() && tag.back() == ' ') tag.remove_suffix(1);
-    if (!tag.empty()) json.string(tag);
-    at = end + 2;
-  }
-  json.end_array().member("topic", view(s.topic)).end_object();
 }
 
 std::string_view consume_from_name(std::uint32_t ordinal) {

@@ -2,6 +2,7 @@
 
 #include "codec/codes.hpp"
 #include "codec/text.hpp"
+#include "remoting/admin_requests.hpp"
 
 #include <gantry++/str.hpp>
 
@@ -173,7 +174,7 @@ void update_and_create_topic(ShardContext &ctx, const Request &request) {
   info.flags = parse_bool(request.header.text("order")) ? GANTRY_TOPIC_ORDER : 0;
   gantry_error error{};
   const std::int32_t status = ctx.services.broker->topic_upsert(ctx.services.host, &info, &error);
-  if (status >= 0) return ctx.output.reply(request.to(), kSuccess);
+  if (status >= 0) return reply_when_settled(ctx, request);
   refuse(ctx, request, kSystemError, error.text[0] != '\0' ? std::string_view(error.text) : "the topic cannot be created");
 }
 

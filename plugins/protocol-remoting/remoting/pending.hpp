@@ -14,7 +14,7 @@
 namespace gantry::remoting {
 
 enum class PendingKind : std::uint8_t {
-  kFree, kSend, kTimedSend, kRecall, kEnd, kCheck, kBatch, kPull, kSeek, kView, kCommit, kSendBack, kDirect, kQuery, kResetSeek, kResetCommit, kPop, kNotify, kAck, kChangeInvisible
+  kFree, kSend, kTimedSend, kRecall, kEnd, kCheck, kBatch, kPull, kSeek, kView, kCommit, kSendBack, kDirect, kQuery, kResetSeek, kResetCommit, kPop, kNotify, kAck, kChangeInvisible, kAdmin, kToolJob
 };
 
 // Progress of one SEND_BATCH_MESSAGE.

@@ -18,7 +18,7 @@ Result<Services> Services::of(const gantry_host *host) {
   s.host = host;
   const char *missing = nullptr;
   const bool all = fetch(host, GANTRY_NET_ID, s.net, missing) && fetch(host, GANTRY_BROKER_ID, s.broker, missing) &&
-                   fetch(host, GANTRY_SESSION_ID, s.session, missing) && fetch(host, GANTRY_EXEC_ID, s.exec, missing) &&
+                   fetch(host, GANTRY_SESSION_ID, s.session, missing) && fetch(host, GANTRY_ADMIN_ID, s.admin, missing) && fetch(host, GANTRY_EXEC_ID, s.exec, missing) &&
                    fetch(host, GANTRY_CQ_ID, s.cq, missing) && fetch(host, GANTRY_LOG_ID, s.log, missing) &&
                    fetch(host, GANTRY_METRICS_ID, s.metrics, missing) && fetch(host, GANTRY_CLOCK_ID, s.clock, missing);
   if (!all)

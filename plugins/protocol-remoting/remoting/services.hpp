@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gantry++/result.hpp>
+#include <gantry/draft/admin.h>
 #include <gantry/draft/broker.h>
 #include <gantry/draft/host.h>
 #include <gantry/draft/net.h>
@@ -16,6 +17,7 @@ struct Services {
   const gantry_net_v1 *net = nullptr;
   const gantry_broker_v1 *broker = nullptr;
   const gantry_session_v1 *session = nullptr;
+  const gantry_admin_v1 *admin = nullptr;
   const gantry_exec_v1 *exec = nullptr;
   const gantry_cq_v1 *cq = nullptr;
   const gantry_log_v1 *log = nullptr;

@@ -1,6 +1,7 @@
 #include "remoting/shard.hpp"
 
 #include "codec/codes.hpp"
+#include "remoting/admin_requests.hpp"
 #include "remoting/assignment_requests.hpp"
 #include "remoting/offset_requests.hpp"
 #include "remoting/query_requests.hpp"
@@ -25,7 +26,7 @@ std::uint64_t *cell(const Services &s, const char *name, const char *help, std::
 }  // namespace
 
 Shard::Shard(const Services &services, const Settings &settings, const std::atomic<std::uint64_t> &topics_generation, std::uint32_t index)
-    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), recalls_(ctx_), sender_(ctx_, scratch_, recalls_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_), transactions_(ctx_, calls_), pops_(ctx_) {}
+    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), recalls_(ctx_), sender_(ctx_, scratch_, recalls_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_), transactions_(ctx_, calls_), pops_(ctx_), tools_(ctx_) {}
 
 std::int32_t Shard::start() {
   const Services &s = ctx_.services;
@@ -177,7 +178,7 @@ bool Shard::handle_tools(const Request &request) {
     case kQueryMessage: query_message(ctx_, request); return true;
     case kRecallMessage: recalls_.recall(request); return true;
     case kInvokeBrokerToResetOffset: resets_.reset_offset(request); return true;
-    default: return tell_group_info(ctx_, request) || tell_topic_info(ctx_, request);
+    default: return tell_group_info(ctx_, request) || tell_topic_info(ctx_, request) || tools_.handle(request) || handle_admin(ctx_, request);
   }
 }
 
@@ -209,6 +210,8 @@ void Shard::complete(const gantry_cqe &cqe) {
     case PendingKind::kNotify: return pops_.complete_notification(cqe);
     case PendingKind::kAck: return pops_.complete_ack(cqe);
     case PendingKind::kChangeInvisible: return pops_.complete_change(cqe);
+    case PendingKind::kAdmin: return complete_admin(ctx_, cqe);
+    case PendingKind::kToolJob: return tools_.complete(cqe);
     case PendingKind::kFree: break;
   }
 }

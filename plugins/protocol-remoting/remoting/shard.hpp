@@ -12,6 +12,7 @@
 #include "remoting/request.hpp"
 #include "remoting/reset_requests.hpp"
 #include "remoting/sender.hpp"
+#include "remoting/tool_jobs.hpp"
 #include "remoting/transaction_requests.hpp"
 
 #include <gantry/draft/protocol.h>
@@ -70,6 +71,7 @@ class Shard {
   ResetRequests resets_;
   TransactionRequests transactions_;
   PopRequests pops_;
+  ToolJobs tools_;
   Cells cells_{};
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection *> free_connections_;

@@ -71,6 +71,29 @@ run_go() {
   run_program go env "HOME=$WORK/home" "$binary"
 }
 
+# RocketMQ's own mqadmin of both lines, its commands one after the other in one JVM; some leave files where they are started.
+run_mqadmin() {
+  need_target && need_home || return
+  run_mqadmin_version "$CLIENT_4"
+  # RocketMQ 4 does not have what a 5.x mqadmin asks for.
+  case "$TARGET" in rocketmq-4*) ;; *) run_mqadmin_version "$CLIENT_5" ;; esac
+}
+
+run_mqadmin_version() { # VERSION
+  local version="$1" name="mqadmin-$1" cp classes log
+  mkdir -p "$WORK/$name/conf"
+  for log in logback_tools rmq.tools.logback; do
+    printf '<configuration><root level="OFF"/></configuration>\n' >"$WORK/$name/conf/$log.xml"
+  done
+  if ! cp="$(pom_classpath "$REPO_DIR/tests/nameserver/mqadmin/pom.xml" "$version")" ||
+    ! classes="$(compile_java "$name" "$cp" "$INTEROP_DIR"/java/common/org/gantry/interop/*.java "$INTEROP_DIR"/java/mqadmin/src/org/gantry/interop/*.java)"; then
+    run_program "$name" false
+    return
+  fi
+  INTEROP_WIDTH=1 INTEROP_MQADMIN_TABLE="$REPO_DIR/docs/operations/mqadmin.md" run_program "$name" \
+    env -C "$WORK/$name" java "${JVM_FLAGS[@]}" "-Duser.home=$WORK/home" "-Drocketmq.home.dir=$WORK/$name" -Drocketmq.client.logLevel=WARN -cp "$classes:$cp" org.gantry.interop.Main
+}
+
 # The header's binary form, chosen as users choose it; a few cases cover every kind of request.
 run_binary() {
   need_target || return
