@@ -26,7 +26,7 @@ QUIET_S = 60
 
 
 class PopCrash(kill_rounds.Scenario):
-    rounds = 20
+    rounds = 30
     busy_s = (0.1, 1.2)
     extra_broker = "shards = 3"  # pops of one queue come on several
 
