@@ -232,11 +232,7 @@ ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
     core_.arena.pin({picked_[i].record.phys_pos}, picked_[i].record.bytes.n, &mask);
     bytes += picked_[i].record.bytes.n;
   }
-  gantry_read_result &r = result->result();
-  r.next_off = state.next_off;
-  r.min_off = state.min_off;
-  r.max_off = state.max_off;
-  r.stop = state.stop;
+  result->set_range(state);
   result->hold(core_.arena, mask, bytes);
   result->seal(n);
   return result;
@@ -266,11 +262,7 @@ ReadResult *HotReader::finish_referring(const gantry_read_result &state, ColdRea
     record.bytes.p = to;
     to += record.bytes.n;
   }
-  gantry_read_result &r = result->result();
-  r.next_off = state.next_off;
-  r.min_off = state.min_off;
-  r.max_off = state.max_off;
-  r.stop = state.stop;
+  result->set_range(state);
   result->hold(core_.arena, mask, bytes);
   result->seal(n);
   return result;

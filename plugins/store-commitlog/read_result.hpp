@@ -20,6 +20,13 @@ class ReadResult {
 
   [[nodiscard]] const gantry_read_result *abi() const { return &result_; }
   [[nodiscard]] gantry_read_result &result() { return result_; }
+  // Where the queue begins and ends, where to go on and why it stopped there, as the search for the records found it.
+  void set_range(const gantry_read_result &found) {
+    result_.next_off = found.next_off;
+    result_.min_off = found.min_off;
+    result_.max_off = found.max_off;
+    result_.stop = found.stop;
+  }
   [[nodiscard]] gantry_record *records() { return reinterpret_cast<gantry_record *>(this + 1); }
   [[nodiscard]] std::uint8_t *bytes() { return reinterpret_cast<std::uint8_t *>(pins() + max_pins_); }
   // Further memory that lives as long as the result, for one record. Never null.

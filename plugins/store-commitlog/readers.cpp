@@ -106,11 +106,7 @@ void Readers::perform(ColdRead &read) {
 ReadResult *Readers::collect_index(const ColdRead &read) {
   const auto n = static_cast<std::uint32_t>(read.records.size());
   ReadResult *result = ReadResult::create(n, 0);
-  gantry_read_result &r = result->result();
-  r.next_off = read.result.next_off;
-  r.min_off = read.result.min_off;
-  r.max_off = read.result.max_off;
-  r.stop = read.result.stop;
+  result->set_range(read.result);
   for (std::uint32_t i = 0; i < n; ++i) {
     const ColdRecord &record = read.records[i];
     result->records()[i] = {{nullptr, 0, 0, nullptr}, record.queue_off, (record.segment->base + record.offset).v, record.tag, record.store_ms};
@@ -137,10 +133,7 @@ ReadResult *Readers::collect(const ColdRead &read) {
   const bool in_place = extents <= kMaxExtentsPinned;
   ReadResult *result = ReadResult::create(n, in_place ? across : total, in_place ? extents : 0);
   gantry_read_result &r = result->result();
-  r.next_off = read.result.next_off;
-  r.min_off = read.result.min_off;
-  r.max_off = read.result.max_off;
-  r.stop = read.result.stop;
+  result->set_range(read.result);
   std::uint8_t *to = result->bytes();
   std::uint64_t bytes = 0;
   std::uint32_t good = 0;

@@ -57,10 +57,7 @@ ReadResult *HotReader::finish_warm(const gantry_read_result &state, ColdRead *co
   const auto n = static_cast<std::uint32_t>(picked_.size());
   ReadResult *result = ReadResult::create(n, copied, static_cast<std::uint32_t>(extents_.size()));
   gantry_read_result &r = result->result();
-  r.next_off = state.next_off;
-  r.min_off = state.min_off;
-  r.max_off = state.max_off;
-  r.stop = state.stop;
+  result->set_range(state);
   std::uint8_t *to = result->bytes();
   std::uint32_t good = 0;
   for (; good < n; ++good) {
