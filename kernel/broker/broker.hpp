@@ -2,13 +2,13 @@
 #pragma once
 
 #include "kernel/base/host_context.hpp"
-#include "kernel/broker/admin.hpp"
+#include "kernel/broker/admin/admin.hpp"
 #include "kernel/broker/core.hpp"
-#include "kernel/broker/fetcher.hpp"
-#include "kernel/broker/key_lookup.hpp"
-#include "kernel/broker/producer.hpp"
-#include "kernel/broker/redelivery.hpp"
-#include "kernel/broker/relay.hpp"
+#include "kernel/broker/fetch/fetcher.hpp"
+#include "kernel/broker/fetch/key_lookup.hpp"
+#include "kernel/broker/produce/producer.hpp"
+#include "kernel/broker/produce/redelivery.hpp"
+#include "kernel/broker/produce/relay.hpp"
 #include "kernel/broker/retention_hold.hpp"
 
 #include <atomic>

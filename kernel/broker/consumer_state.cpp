@@ -1,6 +1,6 @@
 // What consumers leave with the broker: offsets, positions in queues, locks, heartbeats.
 #include "kernel/broker/broker.hpp"
-#include "kernel/broker/names.hpp"
+#include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/str.hpp>
 

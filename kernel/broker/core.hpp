@@ -5,14 +5,14 @@
 // held across record building or store.append.
 #pragma once
 
+#include "kernel/broker/admin/stats.hpp"
 #include "kernel/broker/filter/filters.hpp"
-#include "kernel/broker/groups.hpp"
-#include "kernel/broker/locks.hpp"
-#include "kernel/broker/offsets.hpp"
-#include "kernel/broker/record.hpp"
-#include "kernel/broker/sessions.hpp"
-#include "kernel/broker/stats.hpp"
-#include "kernel/broker/topics.hpp"
+#include "kernel/broker/record/record.hpp"
+#include "kernel/broker/registry/groups.hpp"
+#include "kernel/broker/registry/locks.hpp"
+#include "kernel/broker/registry/offsets.hpp"
+#include "kernel/broker/registry/sessions.hpp"
+#include "kernel/broker/registry/topics.hpp"
 #include "kernel/config/delay_levels.hpp"
 
 #include <gantry/draft/broker.h>

@@ -4,7 +4,7 @@
 // crash neither loses a message nor delivers it twice, and the last op record alone says where to go on.
 #pragma once
 
-#include "kernel/broker/relay.hpp"
+#include "kernel/broker/produce/relay.hpp"
 #include "kernel/broker/retention_hold.hpp"
 
 #include <vector>

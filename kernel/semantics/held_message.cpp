@@ -1,7 +1,7 @@
 #include "kernel/semantics/held_message.hpp"
 
-#include "kernel/broker/java_hash.hpp"
-#include "kernel/broker/property_edit.hpp"
+#include "kernel/broker/record/java_hash.hpp"
+#include "kernel/broker/record/property_edit.hpp"
 
 #include <gantry++/str.hpp>
 

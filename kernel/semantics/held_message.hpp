@@ -1,7 +1,7 @@
 // A message that waited in a hidden queue goes on to the topic and queue it was sent to.
 #pragma once
 
-#include "kernel/broker/relay.hpp"
+#include "kernel/broker/produce/relay.hpp"
 
 #include <string>
 

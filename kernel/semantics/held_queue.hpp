@@ -6,7 +6,7 @@
 // alone: settle_only.
 #pragma once
 
-#include "kernel/broker/relay.hpp"
+#include "kernel/broker/produce/relay.hpp"
 #include "kernel/broker/retention_hold.hpp"
 #include "kernel/semantics/pending_set.hpp"
 

@@ -1,6 +1,6 @@
 #include "kernel/semantics/pop.hpp"
 
-#include "kernel/broker/names.hpp"
+#include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/str.hpp>
 

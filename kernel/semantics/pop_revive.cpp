@@ -2,9 +2,9 @@
 // stands in the op queue (pop_revive_op.cpp), so that after a crash in between it is known to be done.
 #include "kernel/semantics/pop.hpp"
 
-#include "kernel/broker/java_hash.hpp"
-#include "kernel/broker/names.hpp"
-#include "kernel/broker/property_edit.hpp"
+#include "kernel/broker/record/java_hash.hpp"
+#include "kernel/broker/record/property_edit.hpp"
+#include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/str.hpp>
 

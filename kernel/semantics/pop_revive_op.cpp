@@ -3,7 +3,7 @@
 // before anything is stored again.
 #include "kernel/semantics/pop.hpp"
 
-#include "kernel/broker/names.hpp"
+#include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/bytes.hpp>
 

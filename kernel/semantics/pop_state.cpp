@@ -1,7 +1,7 @@
 #include "kernel/semantics/pop_state.hpp"
 
 #include "kernel/broker/meta_rows.hpp"
-#include "kernel/broker/names.hpp"
+#include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/bytes.hpp>
 

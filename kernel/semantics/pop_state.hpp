@@ -4,9 +4,9 @@
 // is two numbers.
 #pragma once
 
-#include "kernel/broker/offsets.hpp"
-#include "kernel/broker/topics.hpp"
-#include "kernel/broker/wait_wheel.hpp"
+#include "kernel/broker/fetch/wait_wheel.hpp"
+#include "kernel/broker/registry/offsets.hpp"
+#include "kernel/broker/registry/topics.hpp"
 
 #include <gantry/draft/pop.h>
 

@@ -1,6 +1,6 @@
 #include "kernel/semantics/timers.hpp"
 
-#include "kernel/broker/property_edit.hpp"
+#include "kernel/broker/record/property_edit.hpp"
 #include "kernel/semantics/held_message.hpp"
 #include "kernel/semantics/metric_cells.hpp"
 

@@ -1,8 +1,8 @@
 #include "kernel/semantics/transactions.hpp"
 
-#include "kernel/broker/diverter.hpp"
 #include "kernel/broker/meta_rows.hpp"
-#include "kernel/broker/property_edit.hpp"
+#include "kernel/broker/produce/diverter.hpp"
+#include "kernel/broker/record/property_edit.hpp"
 #include "kernel/semantics/held_message.hpp"
 #include "kernel/semantics/metric_cells.hpp"
 

@@ -1,7 +1,7 @@
 // Messages by key, through the in-memory store.
 #include "broker_fixture.hpp"
 
-#include "kernel/broker/key_hash.hpp"
+#include "kernel/broker/record/key_hash.hpp"
 
 namespace gantry::test {
 namespace {

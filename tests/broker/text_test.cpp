@@ -1,9 +1,9 @@
-#include "kernel/broker/java_hash.hpp"
-#include "kernel/broker/names.hpp"
-#include "kernel/broker/offsets.hpp"
-#include "kernel/broker/properties.hpp"
-#include "kernel/broker/tags.hpp"
-#include "kernel/broker/topics.hpp"
+#include "kernel/broker/record/java_hash.hpp"
+#include "kernel/broker/record/properties.hpp"
+#include "kernel/broker/record/tags.hpp"
+#include "kernel/broker/registry/names.hpp"
+#include "kernel/broker/registry/offsets.hpp"
+#include "kernel/broker/registry/topics.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 
 #include "../broker/broker_fixture.hpp"
 
-#include "kernel/broker/property_edit.hpp"
+#include "kernel/broker/record/property_edit.hpp"
 #include "kernel/semantics/delayed_delivery.hpp"
 
 namespace gantry::test {

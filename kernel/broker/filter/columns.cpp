@@ -1,6 +1,6 @@
 #include "kernel/broker/filter/columns.hpp"
 
-#include "kernel/broker/record.hpp"
+#include "kernel/broker/record/record.hpp"
 
 #include <gantry++/str.hpp>
 

@@ -1,4 +1,4 @@
-#include "kernel/broker/sessions.hpp"
+#include "kernel/broker/registry/sessions.hpp"
 
 #include <gantry++/str.hpp>
 

@@ -1,4 +1,4 @@
-#include "kernel/broker/offsets.hpp"
+#include "kernel/broker/registry/offsets.hpp"
 
 #include "kernel/broker/meta_rows.hpp"
 

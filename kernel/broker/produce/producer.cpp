@@ -1,12 +1,12 @@
-#include "kernel/broker/producer.hpp"
+#include "kernel/broker/produce/producer.hpp"
 
 #include "kernel/base/crc32.hpp"
 #include "kernel/broker/broker.hpp"
-#include "kernel/broker/fetcher.hpp"
-#include "kernel/broker/java_hash.hpp"
-#include "kernel/broker/names.hpp"
-#include "kernel/broker/properties.hpp"
-#include "kernel/broker/record_append.hpp"
+#include "kernel/broker/fetch/fetcher.hpp"
+#include "kernel/broker/record/java_hash.hpp"
+#include "kernel/broker/record/properties.hpp"
+#include "kernel/broker/record/record_append.hpp"
+#include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/str.hpp>
 

@@ -1,4 +1,4 @@
-#include "kernel/broker/topics.hpp"
+#include "kernel/broker/registry/topics.hpp"
 
 #include <gantry++/bytes.hpp>
 #include <gantry++/str.hpp>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernel/broker/filter/filters.hpp"
-#include "kernel/broker/tags.hpp"
+#include "kernel/broker/record/tags.hpp"
 
 #include <gantry/draft/broker.h>
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernel/broker/core.hpp"
+#include "kernel/broker/fetch/wait_wheel.hpp"
 #include "kernel/broker/filter/select.hpp"
-#include "kernel/broker/wait_wheel.hpp"
 
 #include <memory>
 #include <vector>

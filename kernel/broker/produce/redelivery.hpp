@@ -1,7 +1,7 @@
 // Messages that a consumer gives back: stored again for the group's %RETRY% topic after a delay, or in its %DLQ% topic when that was too often.
 #pragma once
 
-#include "kernel/broker/relay.hpp"
+#include "kernel/broker/produce/relay.hpp"
 
 #include <deque>
 #include <vector>

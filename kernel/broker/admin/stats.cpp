@@ -1,4 +1,4 @@
-#include "kernel/broker/stats.hpp"
+#include "kernel/broker/admin/stats.hpp"
 
 #include <algorithm>
 #include <ctime>

@@ -1,4 +1,4 @@
-#include "kernel/broker/fetch_result.hpp"
+#include "kernel/broker/fetch/fetch_result.hpp"
 
 #include <memory>
 #include <vector>

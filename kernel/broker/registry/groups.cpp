@@ -1,4 +1,4 @@
-#include "kernel/broker/groups.hpp"
+#include "kernel/broker/registry/groups.hpp"
 
 #include <gantry++/bytes.hpp>
 #include <gantry++/str.hpp>

@@ -1,8 +1,8 @@
-#include "kernel/broker/admin.hpp"
+#include "kernel/broker/admin/admin.hpp"
 
-#include "kernel/broker/fetcher.hpp"
+#include "kernel/broker/fetch/fetcher.hpp"
 #include "kernel/broker/meta_rows.hpp"
-#include "kernel/broker/names.hpp"
+#include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/str.hpp>
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernel/broker/core.hpp"
-#include "kernel/broker/diverter.hpp"
-#include "kernel/broker/record_append.hpp"
+#include "kernel/broker/produce/diverter.hpp"
+#include "kernel/broker/record/record_append.hpp"
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-#include "kernel/broker/diverter.hpp"
+#include "kernel/broker/produce/diverter.hpp"
 
 #include <algorithm>
 #include <charconv>

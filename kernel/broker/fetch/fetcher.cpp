@@ -1,6 +1,6 @@
-#include "kernel/broker/fetcher.hpp"
+#include "kernel/broker/fetch/fetcher.hpp"
 
-#include "kernel/broker/fetch_result.hpp"
+#include "kernel/broker/fetch/fetch_result.hpp"
 
 #include <gantry++/str.hpp>
 

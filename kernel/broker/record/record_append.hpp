@@ -1,9 +1,9 @@
 // A message laid out as the record that is appended to the store: the one way that records come to be, new or relayed.
 #pragma once
 
-#include "kernel/broker/key_hash.hpp"
-#include "kernel/broker/record.hpp"
-#include "kernel/broker/topics.hpp"
+#include "kernel/broker/record/key_hash.hpp"
+#include "kernel/broker/record/record.hpp"
+#include "kernel/broker/registry/topics.hpp"
 
 #include <gantry++/str.hpp>
 

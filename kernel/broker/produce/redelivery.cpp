@@ -1,9 +1,9 @@
-#include "kernel/broker/redelivery.hpp"
+#include "kernel/broker/produce/redelivery.hpp"
 
 #include "kernel/broker/broker.hpp"
-#include "kernel/broker/java_hash.hpp"
-#include "kernel/broker/names.hpp"
-#include "kernel/broker/property_edit.hpp"
+#include "kernel/broker/record/java_hash.hpp"
+#include "kernel/broker/record/property_edit.hpp"
+#include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/str.hpp>
 

@@ -1,7 +1,7 @@
 // Topics and their queues. Topic objects live as long as the process, also deleted ones, so their addresses and names may be kept.
 #pragma once
 
-#include "kernel/broker/stats.hpp"
+#include "kernel/broker/admin/stats.hpp"
 
 #include <gantry++/result.hpp>
 #include <gantry/draft/broker.h>

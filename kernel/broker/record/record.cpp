@@ -1,4 +1,4 @@
-#include "kernel/broker/record.hpp"
+#include "kernel/broker/record/record.hpp"
 
 namespace gantry::broker {
 

@@ -1,6 +1,6 @@
-#include "kernel/broker/tags.hpp"
+#include "kernel/broker/record/tags.hpp"
 
-#include "kernel/broker/java_hash.hpp"
+#include "kernel/broker/record/java_hash.hpp"
 
 #include <algorithm>
 

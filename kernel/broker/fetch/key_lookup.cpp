@@ -1,7 +1,7 @@
-#include "kernel/broker/key_lookup.hpp"
+#include "kernel/broker/fetch/key_lookup.hpp"
 
-#include "kernel/broker/key_hash.hpp"
-#include "kernel/broker/properties.hpp"
+#include "kernel/broker/record/key_hash.hpp"
+#include "kernel/broker/record/properties.hpp"
 
 #include <gantry++/str.hpp>
 

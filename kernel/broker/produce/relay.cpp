@@ -1,8 +1,8 @@
-#include "kernel/broker/relay.hpp"
+#include "kernel/broker/produce/relay.hpp"
 
-#include "kernel/broker/fetcher.hpp"
-#include "kernel/broker/properties.hpp"
-#include "kernel/broker/record_append.hpp"
+#include "kernel/broker/fetch/fetcher.hpp"
+#include "kernel/broker/record/properties.hpp"
+#include "kernel/broker/record/record_append.hpp"
 
 #include <algorithm>
 

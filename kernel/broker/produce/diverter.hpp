@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernel/broker/core.hpp"
-#include "kernel/broker/properties.hpp"
+#include "kernel/broker/record/properties.hpp"
 
 #include <string>
 

@@ -1,7 +1,7 @@
 // Topics and groups: finding, making, changing, listing.
 #include "kernel/broker/broker.hpp"
 #include "kernel/broker/meta_rows.hpp"
-#include "kernel/broker/names.hpp"
+#include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/str.hpp>
 
