@@ -83,6 +83,10 @@ int parse_options(int argc, char **argv, Options &options) {
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   send->add_option("--seed", options.seed, "seed of the arrival times")->capture_default_str();
+  send->add_option("--topics", options.topics, "spread over this many topics, TOPIC-0, TOPIC-1, ...")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  send->add_option("--zipf", options.zipf, "choose queues by Zipf's law with this exponent; 0 = they take turns")->check(CLI::Range(0.0, 4.0));
   std::vector<std::string> properties;
   send->add_option("--property", properties, "NAME=VALUE: a property of each message; NAME=%N: the message's number in its queue modulo N");
   send->add_flag("!--no-create", options.create_topic, "take the topic as it is");
@@ -106,6 +110,7 @@ int parse_options(int argc, char **argv, Options &options) {
     app.parse(argc, argv);
     options.broker = Endpoint::parse(broker);
     parse_properties(properties, options);
+    if ((options.topics > 1 || options.zipf > 0) && options.variants > 1) throw BenchError("--property NAME=%N goes with neither --topics nor --zipf");
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   } catch (const BenchError &error) {

@@ -18,7 +18,9 @@ struct Options {
   std::string topic = "BenchTopic";
   std::string group = "bench_group";
   std::string broker_name = "broker-a";
-  unsigned queues = 16;
+  unsigned queues = 16;      ///< of each topic
+  unsigned topics = 1;       ///< above 1: TOPIC-0, TOPIC-1, ...
+  double zipf = 0;           ///< above 0: exponent of the Zipf law by which queues are chosen; 0 = queues take turns
   bool create_topic = true;
   HeaderType header = HeaderType::kJson;
 

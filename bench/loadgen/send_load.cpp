@@ -4,6 +4,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -42,16 +43,31 @@ std::string make_body(std::uint64_t size) {
 
 }  // namespace
 
-SendFrames::SendFrames(const Options &options) : body_(make_body(options.size)), born_text_(kBornPlaceholder) {
+SendFrames::Prepared SendFrames::prepare(const Options &options, const std::string &queue, const std::string &run, unsigned number,
+                                         const std::string &body) {
+  const Fields fields = send_fields(options, queue, std::string(kBornPlaceholder), run + std::string(kKeyCountDigits, '0'), number);
+  BuiltFrame built = build_request(options.header, RequestCode::kSendMessageV2, kFirstOpaque, fields, body);
+  built.bytes.resize(built.bytes.size() - body.size());
+  const std::size_t born_at = built.bytes.rfind(kBornPlaceholder);
+  const std::size_t key_at = built.bytes.rfind(run);
+  return {std::move(built.bytes), built.opaque_at, born_at, key_at + kKeyRunDigits, 0};
+}
+
+SendFrames::SendFrames(const Options &options) : queues_(options.queues), body_(make_body(options.size)), born_text_(kBornPlaceholder) {
   const std::string run = run_digits();
-  for (unsigned i = 0; i < options.queues * options.variants; ++i) {
-    const Fields fields = send_fields(options, i % options.queues, std::string(kBornPlaceholder),
-                                      run + std::string(kKeyCountDigits, '0'), i / options.queues);
-    BuiltFrame built = build_request(options.header, RequestCode::kSendMessageV2, kFirstOpaque, fields, body_);
-    built.bytes.resize(built.bytes.size() - body_.size());
-    const std::size_t born_at = built.bytes.rfind(kBornPlaceholder);
-    const std::size_t key_at = built.bytes.rfind(run);
-    prepared_.push_back({std::move(built.bytes), built.opaque_at, born_at, key_at + kKeyRunDigits});
+  if (options.topics > 1 || options.zipf > 0) {
+    spread_.emplace(std::uint64_t{options.topics} * options.queues, options.zipf, options.seed);
+    Options one = options;
+    for (unsigned i = 0; i < options.topics; ++i) {
+      one.topic = topic_name(options, i);
+      prepared_.push_back(prepare(one, std::string(kQueueDigits, '0'), run, 0, body_));
+      // Where the queue stands is where a frame for another queue differs first.
+      const std::string other = prepare(one, std::string(kQueueDigits, '9'), run, 0, body_).head;
+      prepared_.back().queue_at = static_cast<std::size_t>(std::mismatch(other.begin(), other.end(), prepared_.back().head.begin()).first - other.begin());
+    }
+  } else {
+    for (unsigned i = 0; i < options.queues * options.variants; ++i)
+      prepared_.push_back(prepare(options, std::to_string(i % options.queues), run, i / options.queues, body_));
   }
   set_born_time(wall_ms());
 }
@@ -59,10 +75,12 @@ SendFrames::SendFrames(const Options &options) : body_(make_body(options.size)),
 void SendFrames::set_born_time(std::uint64_t born_ms) { write_digits(born_text_.data(), born_ms, born_text_.size()); }
 
 void SendFrames::issue(Engine &engine, unsigned connection, std::uint64_t start_ns) {
-  const Prepared &prepared = prepared_[issued_ % prepared_.size()];
+  const std::uint64_t queue = spread_ ? spread_->queue_of(issued_) : 0;
+  const Prepared &prepared = spread_ ? prepared_[queue / queues_] : prepared_[issued_ % prepared_.size()];
   char *frame = engine.issue(connection, start_ns, 0, prepared.head, body_, prepared.opaque_at);
   std::memcpy(frame + prepared.born_at, born_text_.data(), born_text_.size());
   write_hex(frame + prepared.key_count_at, issued_, kKeyCountDigits);
+  if (spread_) write_digits(frame + prepared.queue_at, queue % queues_, kQueueDigits);
   ++issued_;
 }
 

@@ -2,15 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "loadgen/engine.hpp"
+#include "loadgen/spread.hpp"
 
 namespace gantry::bench {
 
-/// Prepared SEND_MESSAGE_V2 frames, one per queue; opaque, born time and unique key are patched per message.
+/// Prepared SEND_MESSAGE_V2 frames, one per queue, or one per topic when there are many; opaque, born time, unique key and there the queue are patched per
+/// message.
 class SendFrames {
  public:
   explicit SendFrames(const Options &options);
@@ -21,13 +24,20 @@ class SendFrames {
   [[nodiscard]] std::uint64_t issued() const { return issued_; }
 
  private:
+  static constexpr std::size_t kQueueDigits = 4;
+
   struct Prepared {
     std::string head;  ///< prefix and header
     std::size_t opaque_at;
     std::size_t born_at;
     std::size_t key_count_at;
+    std::size_t queue_at;  ///< of kQueueDigits digits; 0: the queue is not patched
   };
-  std::vector<Prepared> prepared_;  ///< queue by queue, then the next message of each, as far as their properties differ
+  [[nodiscard]] static Prepared prepare(const Options &options, const std::string &queue, const std::string &run, unsigned number, const std::string &body);
+
+  const unsigned queues_;
+  std::optional<Spread> spread_;    ///< many topics, or Zipf's law
+  std::vector<Prepared> prepared_;  ///< queue by queue, then the next message of each, as far as their properties differ; with spread_: topic by topic
   std::string body_;
   std::string born_text_;
   std::uint64_t issued_ = 0;

@@ -23,7 +23,7 @@ std::string describe(const Response &response) {
 Response send_one(BlockingClient &client, const Options &options, unsigned queue) {
   const std::string unique_key = "00000000000000000000000000" + std::to_string(100000 + queue);
   return client.call(RequestCode::kSendMessageV2,
-                     send_fields(options, queue, std::to_string(wall_ms()), unique_key), kProbeBody);
+                     send_fields(options, std::to_string(queue), std::to_string(wall_ms()), unique_key), kProbeBody);
 }
 
 /// As a JSON string.
@@ -50,30 +50,7 @@ Response create_topic(BlockingClient &client, const Options &options) {
                      {});
 }
 
-}  // namespace
-
-Fields send_fields(const Options &options, unsigned queue, const std::string &born_ms,
-                   const std::string &unique_key, unsigned number) {
-  std::string properties = "UNIQ_KEY\x01" + unique_key + "\x02WAIT\x01true";
-  for (const Options::Property &p : options.properties)
-    properties += "\x02" + p.name + "\x01" + (p.modulus != 0 ? std::to_string(number % p.modulus) : p.value);
-  return {{"a", options.group},
-          {"b", options.topic},
-          {"c", "TBW102"},
-          {"d", std::to_string(options.queues)},
-          {"e", std::to_string(queue)},
-          {"f", "0"},
-          {"g", born_ms},
-          {"h", "0"},
-          {"i", properties},
-          {"j", "0"},
-          {"k", "false"},
-          {"m", "false"},
-          {"n", options.broker_name}};
-}
-
-void ensure_topic(const Options &options) {
-  BlockingClient client(options.broker, options.header, kSetupTimeout_s);
+void ensure_one(BlockingClient &client, const Options &options) {
   if (options.create_topic) {
     const Response created = create_topic(client, options);
     if (created.code != 0) {
@@ -91,6 +68,41 @@ void ensure_topic(const Options &options) {
     throw BenchError("topic " + options.topic + " does not take messages in queue " +
                      std::to_string(options.queues - 1) + ": " + describe(last) +
                      "; give the topic that many queues or pass a smaller --queues");
+  }
+}
+
+}  // namespace
+
+Fields send_fields(const Options &options, const std::string &queue, const std::string &born_ms,
+                   const std::string &unique_key, unsigned number) {
+  std::string properties = "UNIQ_KEY\x01" + unique_key + "\x02WAIT\x01true";
+  for (const Options::Property &p : options.properties)
+    properties += "\x02" + p.name + "\x01" + (p.modulus != 0 ? std::to_string(number % p.modulus) : p.value);
+  return {{"a", options.group},
+          {"b", options.topic},
+          {"c", "TBW102"},
+          {"d", std::to_string(options.queues)},
+          {"e", queue},
+          {"f", "0"},
+          {"g", born_ms},
+          {"h", "0"},
+          {"i", properties},
+          {"j", "0"},
+          {"k", "false"},
+          {"m", "false"},
+          {"n", options.broker_name}};
+}
+
+std::string topic_name(const Options &options, unsigned i) {
+  return options.topics == 1 ? options.topic : options.topic + '-' + std::to_string(i);
+}
+
+void ensure_topic(const Options &options) {
+  BlockingClient client(options.broker, options.header, kSetupTimeout_s);
+  Options one = options;
+  for (unsigned i = 0; i < options.topics; ++i) {
+    one.topic = topic_name(options, i);
+    ensure_one(client, one);
   }
 }
 

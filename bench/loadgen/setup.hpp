@@ -9,11 +9,14 @@
 namespace gantry::bench {
 
 /// Ext fields of SEND_MESSAGE_V2 as the Java client writes them.
-[[nodiscard]] Fields send_fields(const Options &options, unsigned queue, const std::string &born_ms,
+[[nodiscard]] Fields send_fields(const Options &options, const std::string &queue, const std::string &born_ms,
                                  const std::string &unique_key, unsigned number = 0);
 
-/// Makes sure that the topic has options.queues queues: through UPDATE_AND_CREATE_TOPIC, or, where the broker
-/// refuses that, by a first send that creates the topic from TBW102; then sends one message to the last queue.
+/// Name of topic number `i` of options.topics.
+[[nodiscard]] std::string topic_name(const Options &options, unsigned i);
+
+/// Makes sure that each topic has options.queues queues: through UPDATE_AND_CREATE_TOPIC, or, where the broker
+/// refuses that, by a first send that creates the topic from TBW102; then sends one message to its last queue.
 /// Throws BenchError naming what the broker refused.
 void ensure_topic(const Options &options);
 

@@ -50,6 +50,18 @@ class SendTest(unittest.TestCase):
                     self.assertEqual(result["body_bytes"], 500_000)
                     self.assertEqual(result["errors"], 0)
 
+    def test_many_topics_by_turns_and_by_zipf(self):
+        with null_server() as address:
+            for law in ("0", "0.99"):
+                with self.subTest(law):
+                    code, result = load("send", address, "--topics", 20, "--queues", 7, "--zipf", law, "--count", 3000, "--size", 100)
+                    self.assertEqual((code, result["messages"]), (0, 3000))
+
+    def test_numbered_properties_go_with_few_queues_only(self):
+        done = run(LOADGEN, "send", "--broker", "127.0.0.1:1", "--topics", 20, "--property", "a=%5")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--topics", done.stderr)
+
     def test_large_bodies_survive_short_writes(self):
         with null_server() as address:
             code, result = load("send", address, "--count", 200, "--size", 1 << 20, "--depth", 16)

@@ -42,6 +42,8 @@ class LogWriter {
   // ---- taking. OK, or AGAIN (no room until a write is done, a reader lets go or a segment is prepared), NO_SPACE, NOT_WRITABLE, INVALID;
   // nothing is taken then.
   [[nodiscard]] std::int32_t append(const gantry_append &request, gantry_cq cq);
+  // Says which appends follow. With many queues their memory is not in the caches.
+  void expect(const gantry_append *requests, std::uint32_t n);
   // A record that is stored as a Reference to `base` and its own bytes; these are what the request gives. max_record_bytes() holds for the whole record.
   [[nodiscard]] std::int32_t append_referring(const gantry_append &stored, LogPos base, gantry_cq cq);
   // `ops` are `count` encoded operations; they all go into one frame.

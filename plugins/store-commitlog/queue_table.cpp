@@ -32,8 +32,8 @@ std::uint32_t QueueTable::intern(std::string_view topic) {
 gantry_queue QueueTable::find(std::string_view topic, std::uint32_t queue_no) const {
   const auto id = topic_ids_.find(topic);
   if (id == topic_ids_.end()) return GANTRY_NO_QUEUE;
-  const auto at = by_name_.find({id->second, queue_no});
-  return at == by_name_.end() ? GANTRY_NO_QUEUE : at->second;
+  const auto at = by_name_.find(NameKey{id->second, queue_no});
+  return at == by_name_.end() ? GANTRY_NO_QUEUE : *at;
 }
 
 gantry_queue QueueTable::add(std::string_view topic, std::uint32_t queue_no, std::uint32_t kind) {
@@ -49,7 +49,7 @@ void QueueTable::reserve_handles(std::uint64_t size) {
 bool QueueTable::add_at(gantry_queue queue, std::string_view topic, std::uint32_t queue_no, std::uint32_t kind) {
   if (queue >= kMaxQueues || get(queue) != nullptr) return false;
   const NameKey key{intern(topic), queue_no};
-  if (!by_name_.emplace(key, static_cast<std::uint32_t>(queue)).second) return false;
+  if (by_name_.contains(key)) return false;
   reserve_handles(queue + 1);
   QueueState &state = slabs_[queue / kSlab][queue % kSlab];
   state = QueueState{};
@@ -57,6 +57,7 @@ bool QueueTable::add_at(gantry_queue queue, std::string_view topic, std::uint32_
   state.queue_no = queue_no;
   state.kind = kind;
   state.alive = true;
+  by_name_.insert(static_cast<std::uint32_t>(queue));
   ++alive_;
   return true;
 }
@@ -64,7 +65,7 @@ bool QueueTable::add_at(gantry_queue queue, std::string_view topic, std::uint32_
 void QueueTable::drop(gantry_queue queue) {
   QueueState *state = get(queue);
   if (state == nullptr) return;
-  by_name_.erase({state->topic, state->queue_no});
+  by_name_.erase(static_cast<std::uint32_t>(queue));
   // Parts in memory stay in their index until it is freed; their handle is dead from now on.
   *state = QueueState{};
   --alive_;

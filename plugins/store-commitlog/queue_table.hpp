@@ -5,6 +5,8 @@
 
 #include <gantry/draft/store.h>
 
+#include <boost/unordered/unordered_flat_set.hpp>
+
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -23,7 +25,7 @@ struct PartRef {
   std::int64_t first_store_ms = 0;  // 0 = unknown
 };
 
-struct QueueState {
+struct alignas(64) QueueState {
   QueueOff visible;   // records before it are acknowledged and readable
   QueueOff appended;  // next offset to give
   QueuePart *part = nullptr;  // newest part in memory; older ones follow by QueuePart::older
@@ -42,6 +44,10 @@ static_assert(sizeof(QueueState) <= 64);
 
 class QueueTable {
  public:
+  QueueTable() = default;
+  QueueTable(const QueueTable &) = delete;  // the set of names points to it
+  QueueTable &operator=(const QueueTable &) = delete;
+
   static constexpr std::uint32_t kMaxQueues = 64u << 20;
 
   // GANTRY_NO_QUEUE when unknown.
@@ -58,6 +64,8 @@ class QueueTable {
     QueueState &state = slabs_[queue / kSlab][queue % kSlab];
     return state.alive ? &state : nullptr;
   }
+  // Where its state lies, for a prefetch; null when it was never given.
+  [[nodiscard]] const QueueState *place_of(gantry_queue queue) const { return queue < size_ ? &slabs_[queue / kSlab][queue % kSlab] : nullptr; }
   [[nodiscard]] const std::string &topic_of(const QueueState &state) const { return topics_[state.topic]; }
   [[nodiscard]] std::uint64_t size() const { return size_; }     // handles given so far, dropped ones included
   [[nodiscard]] std::uint64_t alive() const { return alive_; }
@@ -69,10 +77,23 @@ class QueueTable {
     std::uint32_t topic, queue_no;
     bool operator==(const NameKey &) const = default;
   };
+  // The set of names holds handles only; what a handle is called stands in its state.
+  [[nodiscard]] NameKey name_of(std::uint32_t queue) const {
+    const QueueState &state = slabs_[queue / kSlab][queue % kSlab];
+    return {state.topic, state.queue_no};
+  }
   struct NameHash {
-    std::size_t operator()(const NameKey &k) const {
-      return (std::uint64_t{k.topic} << 32 | k.queue_no) * 0x9E3779B97F4A7C15ull >> 7;
-    }
+    using is_transparent = void;
+    const QueueTable *table;
+    std::size_t operator()(const NameKey &k) const { return (std::uint64_t{k.topic} << 32 | k.queue_no) * 0x9E3779B97F4A7C15ull; }
+    std::size_t operator()(std::uint32_t queue) const { return (*this)(table->name_of(queue)); }
+  };
+  struct NameEqual {
+    using is_transparent = void;
+    const QueueTable *table;
+    bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
+    bool operator()(const NameKey &k, std::uint32_t queue) const { return k == table->name_of(queue); }
+    bool operator()(std::uint32_t queue, const NameKey &k) const { return k == table->name_of(queue); }
   };
   std::uint32_t intern(std::string_view topic);
 
@@ -80,7 +101,7 @@ class QueueTable {
   std::uint64_t size_ = 0, alive_ = 0;
   std::deque<std::string> topics_;  // stable addresses for the views below
   std::unordered_map<std::string_view, std::uint32_t> topic_ids_;
-  std::unordered_map<NameKey, std::uint32_t, NameHash> by_name_;
+  boost::unordered_flat_set<std::uint32_t, NameHash, NameEqual> by_name_{0, NameHash{this}, NameEqual{this}};
 };
 
 }  // namespace gantry::commitlog

@@ -5,17 +5,22 @@
 
 namespace gantry::commitlog {
 
+SegmentIndex::~SegmentIndex() {
+  for (std::byte *block : blocks_) IndexBlocks::give_back(block, IndexBlocks::kBlockBytes);
+  for (const BigBlock &big : big_blocks_) IndexBlocks::give_back(big.block, big.bytes);
+}
+
 void *SegmentIndex::allocate(std::size_t bytes) {
   bytes = static_cast<std::size_t>(align_up(static_cast<std::int64_t>(bytes), 16));
-  if (bytes > kBlockBytes / 4) {  // a big directory gets a block of its own, behind the one in use
-    blocks_.insert(blocks_.begin(), std::make_unique<std::byte[]>(bytes));
-    return blocks_.front().get();
+  if (bytes > IndexBlocks::kBlockBytes / 4) {  // a big directory gets a block of its own
+    big_blocks_.push_back({IndexBlocks::take(bytes), bytes});
+    return big_blocks_.back().block;
   }
   if (block_left_ < bytes) {
-    blocks_.push_back(std::make_unique<std::byte[]>(kBlockBytes));
-    block_left_ = kBlockBytes;
+    blocks_.push_back(IndexBlocks::take(IndexBlocks::kBlockBytes));
+    block_left_ = IndexBlocks::kBlockBytes;
   }
-  void *p = blocks_.back().get() + (kBlockBytes - block_left_);
+  void *p = blocks_.back() + (IndexBlocks::kBlockBytes - block_left_);
   block_left_ -= bytes;
   return p;
 }
@@ -63,7 +68,9 @@ std::uint32_t SegmentIndex::find_record(std::uint32_t offset) const {
 }
 
 std::uint64_t SegmentIndex::memory_bytes() const {
-  return rows_.size() * sizeof(RecordRow) * kRowsPerChunk + keys_.size() * sizeof(KeyRow) * kKeysPerChunk + blocks_.size() * kBlockBytes;
+  std::uint64_t bytes = blocks_.size() * IndexBlocks::kBlockBytes;
+  for (const BigBlock &big : big_blocks_) bytes += big.bytes;
+  return bytes;
 }
 
 }  // namespace gantry::commitlog

@@ -5,6 +5,7 @@
 // Guarded by the store's mutex while it grows; a frozen index may be read without it.
 #pragma once
 
+#include "index_blocks.hpp"
 #include "types.hpp"
 
 #include <cstdint>
@@ -78,6 +79,7 @@ class SegmentIndex {
   static constexpr std::uint32_t kRowsPerChunk = 2048, kKeysPerChunk = 2048;
 
   explicit SegmentIndex(std::uint32_t segment_no) : segment_no_(segment_no) {}
+  ~SegmentIndex();
   SegmentIndex(const SegmentIndex &) = delete;
   SegmentIndex &operator=(const SegmentIndex &) = delete;
 
@@ -85,7 +87,7 @@ class SegmentIndex {
 
   std::uint32_t add_record(const RecordRow &row) {
     const std::uint32_t i = record_count_++;
-    if (i % kRowsPerChunk == 0) rows_.push_back(std::make_unique<RecordRow[]>(kRowsPerChunk));
+    if (i % kRowsPerChunk == 0) rows_.push_back(static_cast<RecordRow *>(allocate(sizeof(RecordRow) * kRowsPerChunk)));
     rows_[i / kRowsPerChunk][i % kRowsPerChunk] = row;
     return i;
   }
@@ -112,7 +114,7 @@ class SegmentIndex {
     part->count = i + 1;
   }
   void add_key(std::uint64_t hash, std::uint32_t offset) {
-    if (key_count_ % kKeysPerChunk == 0) keys_.push_back(std::make_unique<KeyRow[]>(kKeysPerChunk));
+    if (key_count_ % kKeysPerChunk == 0) keys_.push_back(static_cast<KeyRow *>(allocate(sizeof(KeyRow) * kKeysPerChunk)));
     keys_.back()[key_count_++ % kKeysPerChunk] = {hash, offset, 0};
   }
   [[nodiscard]] const KeyRow &key(std::uint32_t i) const { return keys_[i / kKeysPerChunk][i % kKeysPerChunk]; }
@@ -121,23 +123,26 @@ class SegmentIndex {
   [[nodiscard]] const std::vector<QueuePart *> &parts() const { return parts_; }
   // The memory of rows and keys, which stays where it is until the index is freed.
   void chunks(std::vector<const RecordRow *> *records, std::vector<const KeyRow *> *keys) const {
-    for (const auto &chunk : rows_) records->push_back(chunk.get());
-    for (const auto &chunk : keys_) keys->push_back(chunk.get());
+    records->insert(records->end(), rows_.begin(), rows_.end());
+    keys->insert(keys->end(), keys_.begin(), keys_.end());
   }
   [[nodiscard]] std::uint64_t memory_bytes() const;
 
  private:
-  static constexpr std::size_t kBlockBytes = 64u << 10;
-
   void *allocate(std::size_t bytes);
   Entry *grow(QueuePart *part);
 
   const std::uint32_t segment_no_;
   std::uint32_t record_count_ = 0, key_count_ = 0;
-  std::vector<std::unique_ptr<RecordRow[]>> rows_;
-  std::vector<std::unique_ptr<KeyRow[]>> keys_;
+  std::vector<RecordRow *> rows_;  // in blocks
+  std::vector<KeyRow *> keys_;
   std::vector<QueuePart *> parts_;
-  std::vector<std::unique_ptr<std::byte[]>> blocks_;
+  std::vector<std::byte *> blocks_;  // of IndexBlocks::kBlockBytes, the last one in use
+  struct BigBlock {
+    std::byte *block;
+    std::size_t bytes;
+  };
+  std::vector<BigBlock> big_blocks_;
   std::size_t block_left_ = 0;
 };
 

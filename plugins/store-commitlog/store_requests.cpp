@@ -59,6 +59,7 @@ std::int32_t Store::append(std::uint32_t shard, const gantry_append *requests, s
   std::int32_t rc = GANTRY_OK;
   {
     const std::lock_guard lock(core_.mutex);
+    core_.writer.expect(requests, n);
     const auto take = [&](const gantry_append &one) { return one.base_bytes == 0 ? core_.writer.append(one, cq) : references_.append(one, cq); };
     while (taken < n && (rc = take(requests[taken])) == GANTRY_OK) ++taken;
   }

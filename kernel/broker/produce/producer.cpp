@@ -108,6 +108,10 @@ std::uint32_t Producer::produce_some(Shard &shard, const gantry_produce *reqs, s
 
 void Producer::admit(const gantry_produce *reqs, std::uint32_t n, Admitted *out) {
   const std::lock_guard lock(core_.mutex);
+  for (std::uint32_t i = 0; i < n; ++i) {  // with many queues they are not in the caches; asked for together they come together
+    const Topic *const topic = core_.topics.by_handle(reqs[i].topic);
+    if (topic != nullptr && static_cast<std::uint64_t>(reqs[i].queue_no) < topic->queues.size()) __builtin_prefetch(&topic->queues[static_cast<std::size_t>(reqs[i].queue_no)]);
+  }
   for (std::uint32_t i = 0; i < n; ++i) admit_one(reqs[i], out[i]);
 }
 

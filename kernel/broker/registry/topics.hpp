@@ -6,12 +6,13 @@
 #include <gantry++/result.hpp>
 #include <gantry/draft/broker.h>
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include <atomic>
 #include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace gantry::broker {
@@ -78,7 +79,7 @@ class Topics {
  private:
   std::string cluster_;
   std::vector<std::unique_ptr<Topic>> topics_;
-  std::unordered_map<std::string_view, Topic *> by_name_;
+  boost::unordered_flat_map<std::string_view, Topic *> by_name_;
 };
 
 // Row format of a topic's settings under the key "topic/NAME": version byte 1, then five big-endian 32-bit fields.
