@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Real, unmodified clients against Gantry (or, to check the suite itself, against RocketMQ).
 #
-#   run.sh [--client NAME[,NAME...]] [--target gantry|rocketmq|rocketmq-VERSION] [--keep]
+#   run.sh [--client NAME[,NAME...]] [--target gantry|rocketmq|rocketmq-VERSION] [--keep] [--prepare]
 #
-# Clients: java-4.9.8 java-5x java-3x go mqadmin quickstart binary tls cross death room; all (the default) is every one of these.
+# Clients: java-4.9.8 java-5x java-3x go mqadmin-4.9.8 mqadmin-5x quickstart binary tls cross death room; all (the default) is
+# every one of these, mqadmin both of its two. They mostly wait, so INTEROP_JOBS (default 3) of them run at a time, each against a target of
+# its own; with NAMESRV_ADDR or INTEROP_JOBS=1 one after the other against one target.
 # side-by-side, which runs only when named, compares Gantry's replies with those of both RocketMQ versions.
+# --prepare only fetches and compiles what the clients need, which needs no broker.
 # Target: with NAMESRV_ADDR set, the running system behind it (tls, cross, death and room then cannot run and are left out).
 # Otherwise a fresh one is started and stopped: Gantry from GANTRY_BINARY (default build/release/gantry), or RocketMQ
 # with --target rocketmq. State and logs go to a temporary folder that is removed when all is well or told when not;
@@ -18,29 +21,40 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/process.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/clients.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib/targets.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib/lanes.sh"
 
-CLIENTS_ALL=(java-4.9.8 java-5x java-3x go mqadmin quickstart binary tls cross death room)
+# The longest first, so that no long one is left alone at the end.
+CLIENTS_ALL=(mqadmin-5x mqadmin-4.9.8 cross java-5x java-4.9.8 tls death go java-3x binary quickstart room)
 CLIENTS_NAMED=(side-by-side)
 clients=("${CLIENTS_ALL[@]}")
 TARGET=gantry
 keep=0
+prepare_only=0
 
-usage() { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 while [ $# -gt 0 ]; do
   case "$1" in
     --client) [ $# -ge 2 ] || usage; [ "$2" = all ] || IFS=, read -r -a clients <<<"$2"; shift 2 ;;
     --target) [ $# -ge 2 ] || usage; TARGET="$2"; shift 2 ;;
     --keep) keep=1; shift ;;
+    --prepare) prepare_only=1; shift ;;
     *) usage ;;
   esac
 done
+mapfile -t clients < <(printf '%s\n' "${clients[@]}" | sed 's/^mqadmin$/mqadmin-5x\nmqadmin-4.9.8/')
 for client in "${clients[@]}"; do
   case " ${CLIENTS_ALL[*]} ${CLIENTS_NAMED[*]} " in
     *" $client "*) ;;
-    *) echo "interop: no client $client; there are: ${CLIENTS_ALL[*]} ${CLIENTS_NAMED[*]} all" >&2; exit 2 ;;
+    *) echo "interop: no client $client; there are: ${CLIENTS_ALL[*]} mqadmin ${CLIENTS_NAMED[*]} all" >&2; exit 2 ;;
   esac
 done
+
+if [ $prepare_only -eq 1 ]; then
+  for client in "${clients[@]}"; do prepare "$client" || exit 1; done
+  echo "interop: the clients are ready"
+  exit 0
+fi
 
 WORK="$(mktemp -d "${TMPDIR:-/tmp}/gantry-interop.XXXXXX")"
 export INTEROP_OWNER_PID=$$
@@ -51,6 +65,7 @@ GIVEN_NAMESRV_ADDR="${NAMESRV_ADDR:-}"
 check_target || exit 2
 
 finish() {
+  end_lanes
   stop_all_targets || FAILED=$((FAILED + 1))
   if [ $FAILED -eq 0 ] && [ $keep -eq 0 ]; then
     rm -rf "$WORK"
@@ -58,7 +73,7 @@ finish() {
     echo "interop: logs are in $WORK"
   fi
 }
-trap 'finish; exit 130' INT TERM
+trap 'FAILED=1; finish; exit 130' INT TERM
 
 # run_program NAME COMMAND...: shows its output and adds up its closing line. A program without one has failed.
 run_program() {
@@ -85,9 +100,15 @@ case "$TARGET" in
 esac
 
 started_s=$SECONDS
-for client in "${clients[@]}"; do
-  "run_${client//[-.]/_}"
-done
+jobs="${INTEROP_JOBS:-3}"
+[ -z "$GIVEN_NAMESRV_ADDR" ] || jobs=1
+if [ "$jobs" -gt 1 ] && [ ${#clients[@]} -gt 1 ]; then
+  run_lanes "$jobs" "${clients[@]}"
+else
+  for client in "${clients[@]}"; do
+    "run_${client//[-.]/_}"
+  done
+fi
 finish
 echo "interop: $PASSED passed, $FAILED failed, $SKIPPED skipped"
 echo "interop took $((SECONDS - started_s)) s"

@@ -5,6 +5,7 @@
 
 #include "kernel/broker/record/property_edit.hpp"
 #include "kernel/semantics/delayed_delivery.hpp"
+#include "kernel/semantics/pending_set.hpp"
 
 namespace gantry::test {
 
@@ -61,6 +62,46 @@ class SemanticsTest : public BrokerTest {
   }
 
   std::unique_ptr<semantics::DelayedDelivery> delayed_;
+};
+
+// Tests of a part that holds messages back: it is started with the broker, and what was stopped lives until the broker is gone.
+template <class Part>
+class HoldingTest : public SemanticsTest {
+ protected:
+  void SetUp() override {
+    SemanticsTest::SetUp();
+    part_ = start();
+  }
+  void TearDown() override {
+    stop();
+    SemanticsTest::TearDown();
+    old_.clear();
+  }
+  std::unique_ptr<Part> start(const semantics::PendingLimits &limits = {}) {
+    auto made = std::make_unique<Part>(broker_->core(), broker_->relay(), broker_->retention_hold(), limits);
+    const auto started = made->start();
+    EXPECT_TRUE(started) << started.error().text;
+    turns();
+    return made;
+  }
+  void stop() {
+    host_.on_shard(0, [&] { part_->drain(); });
+    host_.advance_ms(1000);
+    turns();
+    part_->stop();
+    old_.push_back(std::move(part_));
+  }
+  std::vector<std::string> bodies(const std::string &name = "T", std::uint32_t queue_no = 0) {
+    std::vector<std::string> out;
+    for (const auto &message : messages(name, queue_no)) out.emplace_back(message->m.body);
+    return out;
+  }
+  [[nodiscard]] std::int64_t waiting() { return part_->queue().set().waiting(); }
+
+  std::unique_ptr<Part> part_;
+
+ private:
+  std::vector<std::unique_ptr<Part>> old_;
 };
 
 }  // namespace gantry::test

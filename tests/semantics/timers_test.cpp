@@ -10,31 +10,8 @@ namespace {
 
 constexpr std::int64_t kStart = 1'700'000'000'000;
 
-class Timers : public SemanticsTest {
+class Timers : public HoldingTest<semantics::Timers> {
  protected:
-  void SetUp() override {
-    SemanticsTest::SetUp();
-    timers_ = start_timers();
-  }
-  void TearDown() override {
-    stop_timers();
-    SemanticsTest::TearDown();
-    old_.clear();
-  }
-  std::unique_ptr<semantics::Timers> start_timers(const semantics::PendingLimits &limits = {}) {
-    auto made = std::make_unique<semantics::Timers>(broker_->core(), broker_->relay(), broker_->retention_hold(), limits);
-    const auto started = made->start();
-    EXPECT_TRUE(started) << started.error().text;
-    turns();
-    return made;
-  }
-  void stop_timers() {
-    host_.on_shard(0, [&] { timers_->drain(); });
-    host_.advance_ms(1000);
-    turns();
-    timers_->stop();
-    old_.push_back(std::move(timers_));
-  }
   gantry_cqe timed(const std::string &body, const std::string &property, std::int64_t value, std::int32_t queue_no = 0) {
     return produce(topic("T"), body, property + '\1' + std::to_string(value) + "\2UNIQ_KEY\1" + body, queue_no);
   }
@@ -44,18 +21,10 @@ class Timers : public SemanticsTest {
     req.topic = str(topic);
     req.uniq_key = str(key);
     req.phys_pos = phys_pos;
-    host_.on_shard(0, [&] { EXPECT_EQ(timers_->recall(req, done_->id()), GANTRY_OK); });
+    host_.on_shard(0, [&] { EXPECT_EQ(part_->recall(req, done_->id()), GANTRY_OK); });
     return done_->wait_for(req.user_data).value_or(gantry_cqe{0, 0, 0, 1, 0});
   }
   static std::int64_t position(const gantry_cqe &sent) { return static_cast<std::int64_t>(sent.aux); }
-  std::vector<std::string> bodies(std::uint32_t queue_no = 0) {
-    std::vector<std::string> out;
-    for (const auto &message : messages("T", queue_no)) out.emplace_back(message->m.body);
-    return out;
-  }
-
-  std::unique_ptr<semantics::Timers> timers_;
-  std::vector<std::unique_ptr<semantics::Timers>> old_;
 };
 
 TEST_F(Timers, EachPropertyMeansItsTime) {
@@ -79,9 +48,9 @@ TEST_F(Timers, EachPropertyMeansItsTime) {
   pass_ms(500);
   EXPECT_EQ(bodies(), (Bodies{"field", "cloud", "milliseconds", "seconds"}));
   pass_ms(1000);
-  EXPECT_EQ(bodies(2), (Bodies{"at"}));
+  EXPECT_EQ(bodies("T", 2), (Bodies{"at"}));
   pass_ms(10'000);
-  EXPECT_EQ(bodies().size() + bodies(2).size(), 5u) << "each once";
+  EXPECT_EQ(bodies().size() + bodies("T", 2).size(), 5u) << "each once";
   const auto got = messages("T", 2);
   EXPECT_EQ(got[0]->m.store_ms, kStart + 4000);
   EXPECT_EQ(got[0]->m.born_ms, 1'699'999'999'000);
@@ -143,7 +112,7 @@ TEST_F(Timers, ARecalledMessageIsNotDelivered) {
   pass_ms(3000);
   EXPECT_EQ(bodies(), std::vector<std::string>{"kept"});
   EXPECT_EQ(recall(position(kept), "T", "kept").status, GANTRY_E_STALE) << "it is delivered";
-  EXPECT_EQ(timers_->queue().set().waiting(), 0);
+  EXPECT_EQ(waiting(), 0);
 }
 
 TEST_F(Timers, Gauges) {
@@ -203,10 +172,10 @@ TEST_F(Timers, ANewOneGoesOnWhereTheLastOneStopped) {
   EXPECT_LT(before, 20u);
   EXPECT_EQ(recall(position(back), "T", "back").status, GANTRY_OK);
   turns();
-  stop_timers();
+  stop();
   pass_ms(100);
   EXPECT_EQ(bodies().size(), before) << "nobody delivers now";
-  timers_ = start_timers();
+  part_ = start();
   pass_ms(500);
   EXPECT_EQ(bodies().size(), 20u);
   pass_ms(5000);
@@ -229,15 +198,15 @@ TEST_F(Timers, ATopicThatIsGoneCostsAnErrorAndNothingElse) {
   item.done = [](void *, std::uint64_t, const gantry_cqe &) {};
   host_.on_shard(0, [&] { EXPECT_EQ(broker_->relay().store(item), GANTRY_OK); });
   pass_ms(1000);
-  EXPECT_EQ(bodies(7).size(), 1u);
+  EXPECT_EQ(bodies("T", 7).size(), 1u);
   EXPECT_TRUE(host_.logged("'gone', which does not exist"));
   EXPECT_EQ(host_.metric("timers_undeliverable_total"), 1u);
-  EXPECT_EQ(timers_->queue().set().waiting(), 0) << "it is not tried for ever";
+  EXPECT_EQ(waiting(), 0) << "it is not tried for ever";
 }
 
 TEST_F(Timers, ManyAtOnceWithASmallHeapComeEachOnce) {
-  stop_timers();
-  timers_ = start_timers({.near_max = 100, .horizon_ms = 500, .load_ahead_ms = 50});
+  stop();
+  part_ = start({.near_max = 100, .horizon_ms = 500, .load_ahead_ms = 50});
   const gantry_topic t = topic("T", 1);
   constexpr int kCount = 3000;
   for (int i = 0; i < kCount; ++i) (void)produce(t, std::to_string(i), "TIMER_DELAY_MS\x01" + std::to_string(1000 + i * 37 % 2000));
@@ -257,7 +226,7 @@ TEST_F(Timers, ManyAtOnceWithASmallHeapComeEachOnce) {
   EXPECT_EQ(seen.size(), static_cast<std::size_t>(kCount));
   pass_ms(1000);
   EXPECT_EQ(fetch(pull(t, group("g"), offset)).records.size(), 0u);
-  EXPECT_LE(timers_->queue().set().near_count(), 100u);
+  EXPECT_LE(part_->queue().set().near_count(), 100u);
 }
 
 class TimersAYearAhead : public Timers {
@@ -308,12 +277,12 @@ class TimersCheckpoint : public Timers {
   }
   static gantry_queue queue_of(const broker::Topic &topic) { return topic.queues[0].store_queue.load(); }
   void restart() {
-    stop_timers();
+    stop();
     broker_->core().restored_rows.clear();
     for (const auto &[key, value] : rows_)
       if (key.starts_with("held/")) broker_->core().restored_rows.emplace(key, value);
     lowest_read_.clear();
-    timers_ = start_timers();
+    part_ = start();
   }
 
   static inline const gantry_store_v1 *real_ = nullptr;
@@ -334,11 +303,11 @@ TEST_F(TimersCheckpoint, AStartReadsOnlyWhatCameAfterIt) {
   EXPECT_TRUE(broker_->core().restored_rows.empty()) << "taken";
   EXPECT_FALSE(lowest_read_.contains(queue_of(*broker_->core().timer_op_topic))) << "all of it is in the checkpoint";
   EXPECT_EQ(lowest_read_[queue_of(*broker_->core().timer_topic)], 0) << "the first one waits still";
-  EXPECT_EQ(timers_->queue().set().waiting(), 1);
+  EXPECT_EQ(waiting(), 1);
 
   (void)timed("second", "TIMER_DELAY_MS", 1000);
   pass_ms(100'000);
-  EXPECT_EQ(timers_->queue().set().waiting(), 0);
+  EXPECT_EQ(waiting(), 0);
   gantry_queue_stat stat{};
   (void)broker_->core().store.table->queue_stat(broker_->core().store.self, queue_of(*broker_->core().topics.find("T")), &stat);
   EXPECT_EQ(stat.max_off, 102) << "each once";
@@ -373,7 +342,7 @@ TEST_F(TimersCheckpoint, TheLogIsHeldForWhatWaitsAndLetGoAfterIt) {
 }
 
 TEST_F(TimersCheckpoint, DamagedRowsStopTheStart) {
-  stop_timers();
+  stop();
   for (const auto &[key, value] : {std::pair{"held/rmq_sys_wheel_timer/0", "\2"}, {"held/rmq_sys_wheel_timer/0/0000000000000000", "short"}, {"held/rmq_sys_wheel_timer/0/zz", ""}}) {
     broker_->core().restored_rows = {{key, value}};
     semantics::Timers refused(broker_->core(), broker_->relay(), broker_->retention_hold());
@@ -382,7 +351,7 @@ TEST_F(TimersCheckpoint, DamagedRowsStopTheStart) {
     EXPECT_NE(started.error().text.find(key), std::string::npos) << started.error().text;
   }
   broker_->core().restored_rows.clear();
-  timers_ = start_timers();
+  part_ = start();
 }
 
 }  // namespace

@@ -14,35 +14,15 @@ constexpr gantry_conn kProducer = 501, kSecondProducer = 502, kStranger = 503;
 
 using Bodies = std::vector<std::string>;
 
-class Transactions : public SemanticsTest {
+class Transactions : public HoldingTest<semantics::Transactions> {
  protected:
   void SetUp() override {
-    SemanticsTest::SetUp();
-    transactions_ = start_transactions();
+    HoldingTest::SetUp();
     (void)topic("T");
   }
-  void TearDown() override {
-    stop_transactions();
-    SemanticsTest::TearDown();
-    old_.clear();
-  }
-  std::unique_ptr<semantics::Transactions> start_transactions(const semantics::PendingLimits &limits = {}) {
-    auto made = std::make_unique<semantics::Transactions>(broker_->core(), broker_->relay(), broker_->retention_hold(), limits);
-    const auto started = made->start();
-    EXPECT_TRUE(started) << started.error().text;
-    turns();
-    return made;
-  }
-  void stop_transactions() {
-    host_.on_shard(0, [&] { transactions_->drain(); });
-    host_.advance_ms(1000);
-    turns();
-    transactions_->stop();
-    old_.push_back(std::move(transactions_));
-  }
   void restart() {
-    stop_transactions();
-    transactions_ = start_transactions();
+    stop();
+    part_ = start();
   }
 
   gantry_cqe half(const std::string &body, const std::string &more = {}, std::int32_t queue_no = 0) {
@@ -68,7 +48,7 @@ class Transactions : public SemanticsTest {
     req.queue_off = queue_off;
     req.phys_pos = phys_pos;
     req.end = how;
-    host_.on_shard(0, [&] { EXPECT_EQ(transactions_->end_transaction(req, done_->id()), GANTRY_OK); });
+    host_.on_shard(0, [&] { EXPECT_EQ(part_->end_transaction(req, done_->id()), GANTRY_OK); });
     return req.user_data;
   }
   gantry_cqe commit(const gantry_cqe &sent) { return end(sent, GANTRY_END_COMMIT); }
@@ -99,15 +79,6 @@ class Transactions : public SemanticsTest {
     events_.told.clear();
     return out;
   }
-  Bodies bodies(const std::string &name = "T", std::uint32_t queue_no = 0) {
-    Bodies out;
-    for (const auto &message : messages(name, queue_no)) out.emplace_back(message->m.body);
-    return out;
-  }
-  [[nodiscard]] std::int64_t open() { return transactions_->queue().set().waiting(); }
-
-  std::unique_ptr<semantics::Transactions> transactions_;
-  std::vector<std::unique_ptr<semantics::Transactions>> old_;
   std::string props_;
 };
 
@@ -124,7 +95,7 @@ TEST_F(Transactions, AHalfMessageIsHiddenUntilItIsCommitted) {
   ASSERT_EQ(hidden.size(), 1u);
   EXPECT_EQ(hidden[0]->m.sys_flags, 1u);
   EXPECT_EQ(hidden[0]->m.queue_off, sent.result);
-  EXPECT_EQ(open(), 1);
+  EXPECT_EQ(waiting(), 1);
 
   const gantry_cqe committed = commit(sent);
   EXPECT_EQ(committed.status, GANTRY_OK);
@@ -143,7 +114,7 @@ TEST_F(Transactions, AHalfMessageIsHiddenUntilItIsCommitted) {
   gantry_fetch by_tag = pull(topic_id(), group("g"), 0, "tag");
   by_tag.queue_no = 3;
   EXPECT_EQ(fetch(by_tag).records.size(), 1u);
-  EXPECT_EQ(open(), 0);
+  EXPECT_EQ(waiting(), 0);
 }
 
 TEST_F(Transactions, RolledBackOnesNeverCome) {
@@ -151,7 +122,7 @@ TEST_F(Transactions, RolledBackOnesNeverCome) {
   EXPECT_EQ(roll_back(sent).status, GANTRY_OK);
   pass_ms(1000);
   EXPECT_TRUE(bodies().empty());
-  EXPECT_EQ(open(), 0);
+  EXPECT_EQ(waiting(), 0);
   const auto note = messages(kOp);
   ASSERT_EQ(note.size(), 1u);
   EXPECT_EQ(note[0]->m.body, "0");
@@ -194,9 +165,9 @@ TEST_F(Transactions, EndsThatMeanNothing) {
   refused(end(0, -1, GANTRY_END_ROLLBACK), GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_BODY);
   gantry_end_transaction neither{};
   neither.end = 4;
-  host_.on_shard(0, [&] { EXPECT_EQ(transactions_->end_transaction(neither, done_->id()), GANTRY_E_INVALID); });
+  host_.on_shard(0, [&] { EXPECT_EQ(part_->end_transaction(neither, done_->id()), GANTRY_E_INVALID); });
   pass_ms(1000);
-  EXPECT_EQ(open(), 1);
+  EXPECT_EQ(waiting(), 1);
   EXPECT_EQ(bodies(), Bodies{"plain"});
   EXPECT_EQ(commit(sent).status, GANTRY_OK) << "none of it did harm";
 }
@@ -218,7 +189,7 @@ TEST_F(Transactions, NoDelayNoLooseBits) {
   pass_ms(1500);
   EXPECT_EQ(bodies(), Bodies{"back"});
   EXPECT_EQ(messages("T")[0]->m.sys_flags, 0u);
-  EXPECT_EQ(open(), 0);
+  EXPECT_EQ(waiting(), 0);
 }
 
 // One question per round and message, each producer of the group in turn.
@@ -315,7 +286,7 @@ TEST_F(TransactionsShort, AfterTheLastCheckItIsPutAside) {
   const auto asked = checks();
   ASSERT_EQ(asked.size(), 3u);
   EXPECT_EQ(asked[2].object, 3u);
-  EXPECT_EQ(open(), 0);
+  EXPECT_EQ(waiting(), 0);
   const auto aside = messages(kDiscarded);
   ASSERT_EQ(aside.size(), 1u);
   EXPECT_EQ(aside[0]->m.body, "x");
@@ -332,9 +303,9 @@ TEST_F(TransactionsShort, WhatNobodyEverDecidesIsPutAsideAfterThreeDays) {
   (void)half("x");
   host_.advance_ms(broker::kTransactionMaxAgeMs - 1000);
   pass_ms(500);
-  EXPECT_EQ(open(), 1);
+  EXPECT_EQ(waiting(), 1);
   pass_ms(3000);
-  EXPECT_EQ(open(), 0);
+  EXPECT_EQ(waiting(), 0);
   EXPECT_EQ(bodies(kDiscarded), Bodies{"x"});
 }
 
@@ -359,8 +330,8 @@ TEST_F(TransactionsShort, ManyAreAskedAboutInSlicesEachOncePerRound) {
 }
 
 TEST_F(TransactionsShort, MoreThanTheHeapHoldsAreAllAskedAbout) {
-  stop_transactions();
-  transactions_ = start_transactions({.near_max = 100, .horizon_ms = 500, .load_ahead_ms = 50});
+  stop();
+  part_ = start({.near_max = 100, .horizon_ms = 500, .load_ahead_ms = 50});
   connect(kProducer, "pg");
   constexpr int kCount = 1000;
   std::map<std::int64_t, gantry_cqe> sent;
@@ -381,7 +352,7 @@ TEST_F(TransactionsShort, MoreThanTheHeapHoldsAreAllAskedAbout) {
   EXPECT_EQ(times.size(), static_cast<std::size_t>(kCount));
   pass_ms(2000);
   EXPECT_TRUE(checks().empty());
-  EXPECT_EQ(open(), 0);
+  EXPECT_EQ(waiting(), 0);
   EXPECT_EQ(host_.metric("transactions_committed_total"), static_cast<std::uint64_t>(kCount));
 }
 
@@ -405,10 +376,10 @@ TEST_F(Transactions, ATopicThatIsGoneKeepsItOpen) {
   EXPECT_EQ(refused.flags, GANTRY_SUBJECT_TOPIC);
   EXPECT_TRUE(host_.logged("'gone', which does not exist"));
   pass_ms(100);
-  EXPECT_EQ(open(), 2);
+  EXPECT_EQ(waiting(), 2);
   EXPECT_EQ(end(static_cast<std::int64_t>(stored.aux), stored.result, GANTRY_END_ROLLBACK).status, GANTRY_OK);
   EXPECT_EQ(commit(sent).status, GANTRY_OK);
-  EXPECT_EQ(open(), 0);
+  EXPECT_EQ(waiting(), 0);
 }
 
 // What is open and what is ended is known from the log alone.
@@ -417,7 +388,7 @@ TEST_F(Transactions, ANewOneGoesOnWhereTheLastOneStopped) {
   EXPECT_EQ(commit(committed).status, GANTRY_OK);
   EXPECT_EQ(roll_back(rolled_back).status, GANTRY_OK);
   restart();
-  EXPECT_EQ(open(), 1);
+  EXPECT_EQ(waiting(), 1);
   EXPECT_EQ(commit(committed).result, 1);
   EXPECT_EQ(commit(rolled_back).result, 1);
   connect(kProducer, "pg");
@@ -429,11 +400,11 @@ TEST_F(Transactions, ANewOneGoesOnWhereTheLastOneStopped) {
 
 TEST_F(Transactions, AnEndThatComesBeforeItIsKnownWhatIsOpenWaits) {
   const gantry_cqe sent = half("x");
-  stop_transactions();
-  transactions_ = std::make_unique<semantics::Transactions>(broker_->core(), broker_->relay(), broker_->retention_hold());
-  const auto started = transactions_->start();
+  stop();
+  part_ = std::make_unique<semantics::Transactions>(broker_->core(), broker_->relay(), broker_->retention_hold());
+  const auto started = part_->start();
   ASSERT_TRUE(started) << started.error().text;
-  ASSERT_FALSE(transactions_->queue().ready());
+  ASSERT_FALSE(part_->queue().ready());
   const gantry_cqe early = commit(sent);
   EXPECT_EQ(early.status, GANTRY_OK);
   EXPECT_EQ(early.result, 0);
@@ -443,7 +414,7 @@ TEST_F(Transactions, AnEndThatComesBeforeItIsKnownWhatIsOpenWaits) {
 
 TEST_F(Transactions, WhatComesTooLateIsRefused) {
   const gantry_cqe sent = half("x");
-  host_.on_shard(0, [&] { transactions_->drain(); });
+  host_.on_shard(0, [&] { part_->drain(); });
   EXPECT_EQ(commit(sent).status, GANTRY_E_CLOSED);
 }
 
@@ -474,11 +445,11 @@ class TransactionsStore : public TransactionsShort {
     return &patched_;
   }
   void restart_with_rows() {
-    stop_transactions();
+    stop();
     broker_->core().restored_rows.clear();
     for (const auto &[key, value] : rows_)
       if (key.starts_with("held/")) broker_->core().restored_rows.emplace(key, value);
-    transactions_ = start_transactions();
+    part_ = start();
     EXPECT_TRUE(broker_->core().restored_rows.empty()) << "taken";
   }
 
@@ -507,7 +478,7 @@ TEST_F(TransactionsStore, CountsOfChecksOutliveTheBroker) {
 }
 
 TEST_F(TransactionsStore, DamagedCountsStopTheStart) {
-  stop_transactions();
+  stop();
   for (const auto &[key, value] : {std::pair{std::string(kCounts), std::string("\2")}, {std::string(kCounts), std::string("\1\0\1\0", 4)}, {"held/RMQ_SYS_TRANS_HALF_TOPIC/checks/zz", "\1"}}) {
     broker_->core().restored_rows = {{key, value}};
     semantics::Transactions refused(broker_->core(), broker_->relay(), broker_->retention_hold());
@@ -517,7 +488,7 @@ TEST_F(TransactionsStore, DamagedCountsStopTheStart) {
     refused.stop();
   }
   broker_->core().restored_rows.clear();
-  transactions_ = start_transactions();
+  part_ = start();
 }
 
 TEST_F(TransactionsStore, WhatTheStoreRefusesStaysOpen) {

@@ -12,14 +12,19 @@ compile_java() {
   shift 2
   key="$({ cat "$@"; echo "$cp"; } | sha256sum | cut -c1-12)"
   out="$BUILD_DIR/classes/$name-$key"
-  if [ ! -d "$out" ]; then
-    echo "compiling $name ..." >&2
-    rm -rf "$out.new"
-    mkdir -p "$out.new"
-    javac -nowarn -Xlint:none -proc:none -d "$out.new" -cp "$cp" "$@" 2>"$out.log" || { cat "$out.log" >&2; return 1; }
-    mv "$out.new" "$out"
-  fi
-  echo "$out"
+  mkdir -p "$BUILD_DIR/classes"
+  locked "$out.lock" run_javac "$name" "$out" "$cp" "$@" && echo "$out"
+}
+
+run_javac() { # NAME FOLDER CLASSPATH FILE...
+  local name="$1" out="$2" cp="$3"
+  shift 3
+  [ ! -d "$out" ] || return 0
+  echo "compiling $name ..." >&2
+  rm -rf "$out.new"
+  mkdir -p "$out.new"
+  javac -nowarn -Xlint:none -proc:none -d "$out.new" -cp "$cp" "$@" 2>"$out.log" || { cat "$out.log" >&2; return 1; }
+  mv "$out.new" "$out"
 }
 
 # java_client VERSION: sets CLASSPATH_ARG for the suite compiled against that client version.
@@ -60,38 +65,48 @@ run_java_5x() {
 }
 run_java_3x() { need_target && run_java java-3x "$CLIENT_3"; }
 
+GO_CLIENT="$BUILD_DIR/go-client"
+
+build_go() {
+  mkdir -p "$BUILD_DIR"
+  (cd "$INTEROP_DIR/go" && GOFLAGS=-mod=mod go build -o "$GO_CLIENT" .)
+}
+
 run_go() {
   need_target && need_home || return
-  local binary="$BUILD_DIR/go-client"
-  if ! (cd "$INTEROP_DIR/go" && GOFLAGS=-mod=mod go build -o "$binary" .) 2>"$WORK/go-build.log"; then
+  if ! build_go 2>"$WORK/go-build.log"; then
     cat "$WORK/go-build.log"
     run_program go false
     return
   fi
-  run_program go env "HOME=$WORK/home" "$binary"
+  run_program go env "HOME=$WORK/home" "$GO_CLIENT"
 }
 
 # RocketMQ's own mqadmin of both lines, its commands one after the other in one JVM; some leave files where they are started.
-run_mqadmin() {
-  need_target && need_home || return
-  run_mqadmin_version "$CLIENT_4"
+run_mqadmin_4_9_8() { need_target && need_home && run_mqadmin_version "$CLIENT_4"; }
+
+run_mqadmin_5x() {
   # RocketMQ 4 does not have what a 5.x mqadmin asks for.
-  case "$TARGET" in rocketmq-4*) ;; *) run_mqadmin_version "$CLIENT_5" ;; esac
+  case "$TARGET" in rocketmq-4*) echo "== mqadmin-5x left out: $TARGET does not have what it asks for" ;; *) need_target && need_home && run_mqadmin_version "$CLIENT_5" ;; esac
+}
+
+# mqadmin_classes VERSION: sets CLASSPATH_ARG.
+mqadmin_classes() {
+  local cp classes
+  cp="$(pom_classpath "$REPO_DIR/tests/nameserver/mqadmin/pom.xml" "$1")" &&
+    classes="$(compile_java "mqadmin-$1" "$cp" "$INTEROP_DIR"/java/common/org/gantry/interop/*.java "$INTEROP_DIR"/java/mqadmin/src/org/gantry/interop/*.java)" || return 1
+  CLASSPATH_ARG="$classes:$cp"
 }
 
 run_mqadmin_version() { # VERSION
-  local version="$1" name="mqadmin-$1" cp classes log
+  local version="$1" name="mqadmin-$1" log
   mkdir -p "$WORK/$name/conf"
   for log in logback_tools rmq.tools.logback; do
     printf '<configuration><root level="OFF"/></configuration>\n' >"$WORK/$name/conf/$log.xml"
   done
-  if ! cp="$(pom_classpath "$REPO_DIR/tests/nameserver/mqadmin/pom.xml" "$version")" ||
-    ! classes="$(compile_java "$name" "$cp" "$INTEROP_DIR"/java/common/org/gantry/interop/*.java "$INTEROP_DIR"/java/mqadmin/src/org/gantry/interop/*.java)"; then
-    run_program "$name" false
-    return
-  fi
+  mqadmin_classes "$version" || { run_program "$name" false; return; }
   INTEROP_WIDTH=1 INTEROP_MQADMIN_TABLE="$REPO_DIR/docs/operations/mqadmin.md" run_program "$name" \
-    env -C "$WORK/$name" java "${JVM_FLAGS[@]}" "-Duser.home=$WORK/home" "-Drocketmq.home.dir=$WORK/$name" -Drocketmq.client.logLevel=WARN -cp "$classes:$cp" org.gantry.interop.Main
+    env -C "$WORK/$name" java "${JVM_FLAGS[@]}" "-Duser.home=$WORK/home" "-Drocketmq.home.dir=$WORK/$name" -Drocketmq.client.logLevel=WARN -cp "$CLASSPATH_ARG" org.gantry.interop.Main
 }
 
 # The header's binary form, chosen as users choose it; a few cases cover every kind of request.
@@ -109,10 +124,9 @@ run_quickstart() {
 
 # The tutorials' programs: our own in their form with the 4.x client, and the published ones of 5.x.
 quickstart_cases() {
-  local passed=0 failed=0 cp classes
-  if java_client "$CLIENT_4" && cp="${CLASSPATH_ARG#*:}" &&
-    classes="$(compile_java "quickstart-$CLIENT_4" "$cp" "$INTEROP_DIR"/java/quickstart/src/*.java)"; then
-    quickstart_pair "quickstart_$CLIENT_4" "$classes:$cp" "" && passed=$((passed + 1)) || failed=$((failed + 1))
+  local passed=0 failed=0 cp
+  if quickstart_classes; then
+    quickstart_pair "quickstart_$CLIENT_4" "$CLASSPATH_ARG" "" && passed=$((passed + 1)) || failed=$((failed + 1))
   else
     failed=$((failed + 1))
   fi
@@ -124,12 +138,18 @@ quickstart_cases() {
   echo "$passed passed, $failed failed, 0 skipped"
 }
 
+quickstart_classes() { # sets CLASSPATH_ARG for the tutorial's programs with the 4.x client
+  local cp classes
+  java_client "$CLIENT_4" && cp="${CLASSPATH_ARG#*:}" &&
+    classes="$(compile_java "quickstart-$CLIENT_4" "$cp" "$INTEROP_DIR"/java/quickstart/src/*.java)" && CLASSPATH_ARG="$classes:$cp"
+}
+
 # quickstart_pair NAME CLASSPATH PACKAGE: producer, then consumer, each with nothing but NAMESRV_ADDR in its environment.
 quickstart_pair() {
   local name="$1" dir="$WORK/$1" begin=$SECONDS deadline verdict rc
   local java=(java "${JVM_FLAGS[@]}" "-Duser.home=$WORK/home" -cp "$2")
   mkdir -p "$dir"
-  if ! timeout 120 "${java[@]}" "$3Producer" >"$dir/producer.out" 2>"$dir/producer.err"; then
+  if ! timeout --foreground 120 "${java[@]}" "$3Producer" >"$dir/producer.out" 2>"$dir/producer.err"; then
     echo "FAIL $name: the producer did not end well: $(tail -n 1 "$dir/producer.err")"
     return 1
   fi
@@ -252,4 +272,20 @@ run_side_by_side() {
     sides+=("${side#rocketmq-}=127.0.0.1:$PORT,127.0.0.1:$NSPORT")
   done
   SIDE_BY_SIDE_RECORDS="$WORK/side-by-side.json" run_program side-by-side python3 -B "$INTEROP_DIR/side_by_side/main.py" "${sides[@]}"
+}
+
+# prepare CLIENT: fetches and compiles what the client's program needs, so that its run begins at once.
+prepare() {
+  case "$1" in
+    java-4.9.8 | death) java_client "$CLIENT_4" ;;
+    java-5x) java_client "$CLIENT_5" ;;
+    java-3x) java_client "$CLIENT_3" ;;
+    go) build_go ;;
+    mqadmin-4.9.8) mqadmin_classes "$CLIENT_4" ;;
+    mqadmin-5x) mqadmin_classes "$CLIENT_5" ;;
+    quickstart) quickstart_classes && pom_classpath "$INTEROP_DIR/java/quickstart/pom.xml" "$CLIENT_5" >/dev/null ;;
+    binary | tls | room) java_client "$CLIENT_4" && java_client "$CLIENT_5" ;;
+    cross) java_client "$CLIENT_4" && "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_4" >/dev/null ;;
+    side-by-side) "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_4" >/dev/null && "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_5" >/dev/null ;;
+  esac
 }

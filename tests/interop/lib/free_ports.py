@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Prints two free loopback ports: one for a name server, one for a broker whose neighbours -2 (VIP) and +1 (HA) are free too."""
+"""Prints two free loopback ports: one for a name server, one for a broker whose neighbours -2 (VIP) and +1 (HA) are free too.
+
+With INTEROP_LANE=I/N in the environment they come from the I-th of N parts of the range, so that runs side by side do not take each other's."""
+import os
 import random
 import socket
 
@@ -15,7 +18,10 @@ def is_free(port: int) -> bool:
 
 def main() -> None:
     # Below the range that the kernel hands out for outgoing connections.
-    candidates = range(15000, 32000)
+    lane, lanes = map(int, os.environ.get("INTEROP_LANE", "0/1").split("/"))
+    size = (32000 - 15000) // lanes
+    # The name server's and the neighbours' ports stay within the part too.
+    candidates = range(15000 + lane * size + 2, 15000 + (lane + 1) * size - 5)
     for _ in range(1000):
         broker = random.choice(candidates)
         nameserver = broker + 5

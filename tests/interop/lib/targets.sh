@@ -70,7 +70,12 @@ need_target() {
     SHARED_DIR="$WORK/target"
     SHARED_NAMESRV_ADDR="127.0.0.1:$NSPORT"
     TARGET_DIRS+=("$TARGET $SHARED_DIR")
-    control "$TARGET" start "$SHARED_DIR" "$NSPORT" "$PORT" || return 1
+    if ! control "$TARGET" start "$SHARED_DIR" "$NSPORT" "$PORT"; then
+      SHARED_DIR=
+      FAILED=$((FAILED + 1))
+      echo "FAIL: $TARGET could not be started"
+      return 1
+    fi
   fi
   export NAMESRV_ADDR="$SHARED_NAMESRV_ADDR"
 }

@@ -7,6 +7,7 @@ import random
 import tempfile
 import threading
 import time
+import traceback
 import zlib
 
 import remoting
@@ -75,9 +76,16 @@ def main(scenario):
     print(f"level {options.level}, {options.rounds} rounds, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="gantry-crash-") as folder:
         gantry = remoting.Gantry(options.binary, folder, options.level, extra_store=STORE, extra_broker=scenario.extra_broker)
-        run(scenario, gantry, options.rounds, random.Random(seed))
-        if gantry.alive():
-            gantry.kill()
+        # A client thread that ends with an exception is a fault too, and whatever happens no broker is left behind.
+        hook, threading.excepthook = threading.excepthook, lambda raised: note(scenario, raised.exc_type, raised.exc_value, raised.exc_traceback)
+        try:
+            run(scenario, gantry, options.rounds, random.Random(seed))
+        except Exception as error:
+            note(scenario, type(error), error, error.__traceback__)
+        finally:
+            threading.excepthook = hook
+            if gantry.alive():
+                gantry.kill()
         print(scenario.summary())
         for fault in scenario.faults[:20]:
             print("FAULT", fault)
@@ -85,6 +93,11 @@ def main(scenario):
             print(gantry.log_text())
         print(f"{0 if scenario.faults else 1} passed, {1 if scenario.faults else 0} failed")
         return 1 if scenario.faults else 0
+
+
+def note(scenario, kind, error, where):
+    with scenario.lock:
+        scenario.faults.append("".join(traceback.format_exception(kind, error, where)))
 
 
 # Bodies by name. Two of three are big enough to stay where they are when the message is stored again, one is copied.

@@ -195,17 +195,17 @@ listen = "127.0.0.1:{self.nameserver}"
 {extra_protocol}
 """)
         self.process = None
-        self.log = None
 
     def start(self, timeout_s=20):
         """Starts it and waits for the banner's `ready`; returns the seconds that took."""
-        self.log = open(self.folder / "gantry.log", "ab")
         begin = time.monotonic()
-        self.process = subprocess.Popen([self.binary, "run", "-c", str(self.config)], stdout=subprocess.PIPE, stderr=self.log)
+        with open(self.folder / "gantry.log", "ab") as log:
+            self.process = subprocess.Popen([self.binary, "run", "-c", str(self.config)], stdout=subprocess.PIPE, stderr=log)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.banner = ""
         while "ready" not in self.banner:
             if self.process.poll() is not None:
+                self.process.stdout.close()
                 raise AssertionError(f"gantry ended with {self.process.returncode}:\n{self.banner}\n{self.log_text()}")
             if time.monotonic() - begin > timeout_s:
                 self.kill()
@@ -233,7 +233,7 @@ listen = "127.0.0.1:{self.nameserver}"
         return code
 
     def alive(self):
-        return self.process.poll() is None
+        return self.process is not None and self.process.poll() is None
 
     def resident_bytes(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

@@ -36,14 +36,40 @@ final class Tool {
         PrintStream both = new PrintStream(bytes, true, StandardCharsets.UTF_8);
         System.setOut(both);
         System.setErr(both);
+        Thread waker = wakeClosingClients(Thread.currentThread());
         try {
             MQAdminStartup.main0(words.toArray(new String[0]), null);
         } finally {
+            waker.interrupt();
             System.setOut(out);
             System.setErr(err);
         }
         both.flush();
         return bytes.toString(StandardCharsets.UTF_8);
+    }
+
+    /**
+     * A 5.x client that shuts down joins a thread that looks only every 3 s whether it shall end, and each command has a client of its own: that
+     * thread is woken. Ends when interrupted.
+     */
+    private static Thread wakeClosingClients(Thread command) {
+        Thread waker = new Thread(() -> {
+            try {
+                while (true) {
+                    Thread.sleep(20);
+                    if (Arrays.stream(command.getStackTrace()).anyMatch(frame -> frame.getClassName().endsWith("NettyRemotingClient") && frame.getMethodName().equals("shutdown"))) {
+                        Thread[] threads = new Thread[Thread.activeCount() + 64];
+                        int count = Thread.enumerate(threads);
+                        Arrays.stream(threads, 0, count).filter(thread -> thread.getName().endsWith("NettyEventExecutor")).forEach(Thread::interrupt);
+                    }
+                }
+            } catch (InterruptedException end) {
+                // The command is done.
+            }
+        }, "waker");
+        waker.setDaemon(true);
+        waker.start();
+        return waker;
     }
 
     /** Runs it and requires every part in its output. */
