@@ -28,6 +28,7 @@ struct Operator {
   Relation relation = Relation::kEqual;
   bool negated = false;
   std::size_t at = 0;
+  std::size_t only = 0;  // of kAnd, kOr: its kOnlyAnd or kOnlyOr
 };
 
 Relation ordering_of(Token token) {
@@ -235,13 +236,15 @@ class Compiler {
 
   bool push_logic(Pending type, int binding) {
     if (!reduce(binding) || !to_condition(items_.back(), lexer_.begin())) return false;
-    push(type, binding);
+    Op only;
+    only.code = type == Pending::kAnd ? OpCode::kOnlyAnd : OpCode::kOnlyOr;
+    push(type, binding).only = program_->ops.size();
     next();
-    return true;
+    return emit(only, 1);
   }
 
   Operator &push(Pending type, int binding) {
-    operators_.push_back(Operator{type, binding, Relation::kEqual, false, lexer_.begin()});
+    operators_.push_back(Operator{type, binding, Relation::kEqual, false, lexer_.begin(), 0});
     return operators_.back();
   }
 
@@ -253,7 +256,7 @@ class Compiler {
     next();
     switch (test) {
       case Token::kBetween:
-        operators_.push_back(Operator{Pending::kBetweenLow, kComparisonLevel, Relation::kEqual, negated, at});
+        operators_.push_back(Operator{Pending::kBetweenLow, kComparisonLevel, Relation::kEqual, negated, at, 0});
         *wants_operand = true;
         return true;
       case Token::kIn: return read_in(negated, at);
@@ -359,6 +362,7 @@ class Compiler {
     items_.pop_back();
     Op logic;
     logic.code = op.type == Pending::kAnd ? OpCode::kAnd : OpCode::kOr;
+    program_->ops[op.only].index = static_cast<std::uint32_t>(program_->ops.size());
     return emit(logic, 2);
   }
 

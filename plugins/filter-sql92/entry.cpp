@@ -53,7 +53,7 @@ std::int32_t compile(void *, gantry_str type, gantry_str text, gantry_filter_pro
     made.n_columns = static_cast<std::uint32_t>(program->columns.size());
     made.reduced = reduced(*program);
     made.bytes = program->bytes();
-    made.cost = static_cast<std::uint32_t>(program->ops.size());
+    made.cost = program->steps();
     made.program = program.release();
     *out = made;
     return GANTRY_OK;

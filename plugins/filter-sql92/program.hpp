@@ -29,6 +29,7 @@ enum class OpCode : std::uint8_t {
   kIn,       // operand 0, a column, is in set `index`
   kContains, kStartsWith, kEndsWith,  // operand 0 and constant `index`, a text
   kNot, kAnd, kOr,                    // of the top one or two
+  kOnlyAnd, kOnlyOr,  // until the kAnd or kOr at `index`, only messages that the top, its left side, leaves open are looked at; without any, it goes on there
   kForget,   // the top becomes null: the minus sign of what is no number
 };
 struct Op {
@@ -54,6 +55,7 @@ struct Program {
   std::vector<gantry_str> columns;       // the same for the kernel
 
   [[nodiscard]] std::uint64_t bytes() const;
+  [[nodiscard]] std::uint32_t steps() const;  // for one message at most: operations but for those that only say where to look
 };
 
 // Bits of 64 messages; a bit that is in none of them is null.

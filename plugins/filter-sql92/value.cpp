@@ -18,6 +18,13 @@ std::optional<std::int64_t> parse_integer(std::string_view text, std::uint64_t m
   if (text.empty()) return std::nullopt;
   const std::uint64_t limit = max + (negative ? 1 : 0);
   std::uint64_t value = 0;
+  if (text.size() < 10) {  // below all limits
+    for (const char c : text) {
+      if (!is_digit(c)) return std::nullopt;
+      value = value * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+    return static_cast<std::int64_t>(negative ? 0 - value : value);
+  }
   for (const char c : text) {
     if (!is_digit(c)) return std::nullopt;
     const auto digit = static_cast<std::uint64_t>(c - '0');
@@ -58,7 +65,31 @@ std::size_t mantissa_bytes(std::string_view text, bool (*digit)(char)) {
   return digits == 0 ? 0 : at;
 }
 
+// Digits with at most one point, so few that they and the power of ten are doubles exactly: then one division rounds once, as it should
+// (W. D. Clinger, How to read floating point numbers accurately, 1990). Empty: it has another form, or more digits.
+std::optional<double> parse_short_decimal(std::string_view text) {
+  constexpr std::size_t kMaxDigits = 15;
+  static constexpr double kPowers[kMaxDigits + 1] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  if (text.size() > kMaxDigits + 1) return std::nullopt;
+  std::int64_t digits = 0;
+  std::size_t point = text.size();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_digit(text[i])) {
+      digits = digits * 10 + (text[i] - '0');
+    } else if (text[i] == '.' && point == text.size()) {
+      point = i;
+    } else {
+      return std::nullopt;
+    }
+  }
+  const bool whole = point == text.size();
+  const std::size_t n = text.size() - (whole ? 0 : 1);
+  if (n == 0 || n > kMaxDigits) return std::nullopt;
+  return whole ? static_cast<double>(digits) : static_cast<double>(digits) / kPowers[n - point];
+}
+
 std::optional<double> parse_magnitude(std::string_view text) {
+  if (const std::optional<double> value = parse_short_decimal(text); value.has_value()) return value;
   const bool hex = text.size() > 2 && text[0] == '0' && (text[1] | 0x20) == 'x';
   if (hex) text.remove_prefix(2);
   std::size_t at = mantissa_bytes(text, hex ? is_hex : is_digit);

@@ -5,7 +5,7 @@
 namespace gantry::commitlog {
 
 namespace {
-constexpr std::size_t kSpareBuffers = 4;
+constexpr std::size_t kSpareBuffers = 8;  // as many as are read with one call
 }
 
 AlignedBuffer ExtentBuffers::take() {
@@ -30,8 +30,6 @@ Extent::Extent(std::shared_ptr<ExtentBuffers> buffers, LogPos begin, std::int64_
 
 Extent::~Extent() { buffers_->give_back(std::move(buffer_)); }
 
-bool Extent::is_bad(LogPos pos) const { return !bad.empty() && std::binary_search(bad.begin(), bad.end(), pos); }
-
 // ---- cache
 
 ExtentCache::ExtentCache(std::int64_t bytes)
@@ -49,6 +47,11 @@ ExtentRef ExtentCache::look_up(std::int64_t key) {
 ExtentRef ExtentCache::find(LogPos begin) {
   const std::lock_guard lock(mutex_);
   return look_up(begin.v);
+}
+
+bool ExtentCache::is_known(LogPos begin) {
+  const std::lock_guard lock(mutex_);
+  return by_pos_.contains(begin.v) || claims_.contains(begin.v);
 }
 
 ExtentRef ExtentCache::find_or_claim(LogPos begin) {

@@ -8,6 +8,7 @@
 #include "files.hpp"
 #include "segment_index.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -38,6 +39,7 @@ class ExtentBuffers {
 class Extent {
  public:
   static constexpr std::int64_t kBytes = 256 << 10;
+  static constexpr std::uint32_t kMaxTogether = 8;  // read with one call
 
   Extent(std::shared_ptr<ExtentBuffers> buffers, LogPos begin, std::int64_t bytes);
   ~Extent();
@@ -49,9 +51,11 @@ class Extent {
   [[nodiscard]] std::uint8_t *data() { return buffer_.data(); }
   [[nodiscard]] const std::uint8_t *at(LogPos pos) const { return buffer_.data() + (pos - begin_); }
   // Whether the record that begins there is damaged; only of records that lie in a verified extent as a whole.
-  [[nodiscard]] bool is_bad(LogPos pos) const;
-  // True for one caller: who reads here first asks for the extent behind. [thread: any]
+  [[nodiscard]] bool is_bad(LogPos pos) const { return !bad.empty() && std::binary_search(bad.begin(), bad.end(), pos); }
+  // True for one caller: who reads here first asks for extents behind, unless others have been read together with it. [thread: any]
   [[nodiscard]] bool ask_ahead() const { return !ahead_asked_.load(std::memory_order_relaxed) && !ahead_asked_.exchange(true); }
+  // Those behind the first one that were read with one call: reading the first asks for what comes behind all of them. Before it is in the cache.
+  void do_not_ask() { ahead_asked_.store(true, std::memory_order_relaxed); }
 
   bool read_ahead = false;  // nobody had asked for it yet
   bool verified = false;    // every record that lies in here as a whole was compared with its checksum
@@ -74,8 +78,19 @@ class ExtentCache {
   // Holds at most `bytes`, at least one extent. Pinned ones that left count no more.
   explicit ExtentCache(std::int64_t bytes);
 
+  // How many are read together ahead of a consumer that goes through the log. When the first of some is reached, twice as many are to lie ahead, else as many
+  // again are read: at most three times as many less one. No more than an eighth of the room lies ahead of one.
+  [[nodiscard]] std::uint32_t ahead_count() const { return static_cast<std::uint32_t>(std::clamp<std::size_t>((capacity_ / 8 + 1) / 4, 1, Extent::kMaxTogether / 2)); }
+  // The same for one whose reads go over so many extents each: the next read is to find all of its own.
+  [[nodiscard]] std::uint32_t ahead_count(std::size_t extents) const {
+    const std::size_t most = std::clamp<std::size_t>(capacity_ / 8, 1, Extent::kMaxTogether);
+    return extents > 1 ? std::max(ahead_count(), static_cast<std::uint32_t>(std::min(extents + 1, most))) : ahead_count();
+  }
+
   // Null when it is not here. [thread: any] [blocking: never]
   [[nodiscard]] ExtentRef find(LogPos begin);
+  // Whether it is here or under way. [thread: any] [blocking: never]
+  [[nodiscard]] bool is_known(LogPos begin);
   // Null: the caller has to read it and must call filled(). Waits while another thread does that. [thread: reader] [blocking: may]
   [[nodiscard]] ExtentRef find_or_claim(LogPos begin);
   // False: it is here or under way. True: as above. [thread: reader] [blocking: never]

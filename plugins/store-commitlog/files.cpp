@@ -53,6 +53,14 @@ std::int64_t Files::read(int fd, void *data, std::size_t bytes, std::int64_t off
   return static_cast<std::int64_t>(done);
 }
 
+std::int64_t Files::read_pieces(int fd, std::span<const iovec> pieces, std::int64_t offset) {
+  for (;;) {
+    const ssize_t n = ::preadv(fd, pieces.data(), static_cast<int>(pieces.size()), offset);
+    if (n >= 0) return n;
+    if (errno != EINTR) return -errno;
+  }
+}
+
 int Files::sync(int fd) { return result_of(::fdatasync(fd)); }
 int Files::truncate(int fd, std::int64_t bytes) { return result_of(::ftruncate(fd, bytes)); }
 int Files::rename(const std::string &from, const std::string &to) { return result_of(::rename(from.c_str(), to.c_str())); }

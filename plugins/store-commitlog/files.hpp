@@ -3,7 +3,10 @@
 
 #include "types.hpp"
 
+#include <sys/uio.h>
+
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +25,8 @@ class Files {
   virtual int allocate(int fd, std::int64_t bytes);  // blocks reserved and size set, as fallocate
   virtual std::int64_t write(int fd, const void *data, std::size_t bytes, std::int64_t offset);  // all of it, or -errno
   virtual std::int64_t read(int fd, void *data, std::size_t bytes, std::int64_t offset);         // fewer only at the end
+  // Into several buffers, which lie behind each other in the file, with one call where it can be had. Fewer also when the system gives fewer.
+  virtual std::int64_t read_pieces(int fd, std::span<const iovec> pieces, std::int64_t offset);
   virtual int sync(int fd);
   virtual int truncate(int fd, std::int64_t bytes);
   virtual int rename(const std::string &from, const std::string &to);

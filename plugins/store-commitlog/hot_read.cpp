@@ -24,11 +24,6 @@ struct HotReader::Scan {
   }
 };
 
-HotReader::HotReader(Core &core)
-    : core_(core), ahead_count_(static_cast<std::uint32_t>(std::clamp<std::int64_t>(core.options.read_cache_bytes / Extent::kBytes / 8, 1, 4))) {
-  picked_.reserve(kMaxReadRecords);
-}
-
 // Takes the record of the entry at scan.at if it is wanted; `row` is null when it is lost. False: nothing more is taken.
 [[gnu::always_inline]] inline bool HotReader::pick(Scan &scan, std::int64_t tag, const RecordRow *row, const SegmentRef &segment, std::int64_t first_store_ms) {
   if (scan.scanned++ == kMaxScanned) return scan.stop(GANTRY_STOP_LIMIT);
@@ -39,7 +34,7 @@ HotReader::HotReader(Core &core)
   }
   if (picked_.size() == scan.request.max_records) return scan.stop(GANTRY_STOP_LIMIT);
   const LogPos pos = segment->base + row->offset;
-  Picked one{{}, row, segment->no};
+  gantry_span stored{};
   if (!scan.index_only()) {
     std::uint32_t bytes = row->size;
     bool cold = pos < core_.arena.hot_begin();
@@ -54,13 +49,9 @@ HotReader::HotReader(Core &core)
       return scan.stop(GANTRY_STOP_LIMIT);  // a result is all from the arena or all from disk
     }
     scan.bytes += bytes;
-    one.record.bytes = {core_.arena.at(pos), bytes, 0, nullptr};
+    stored = {core_.arena.at(pos), bytes, 0, nullptr};
   }
-  one.record.queue_off = scan.at.v;
-  one.record.phys_pos = pos.v;
-  one.record.tag = tag;
-  one.record.store_ms = store_ms_of(first_store_ms, row->store_ms_delta);
-  picked_.push_back(one);
+  picked_.add() = {{stored, scan.at.v, pos.v, tag, store_ms_of(first_store_ms, row->store_ms_delta)}, row, segment->no, 0};
   return true;
 }
 
@@ -199,13 +190,13 @@ HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *col
   const RecordRow &row = segment->index->record(number);
   if (row.damaged()) return Answer::kCorrupt;
   picked_.clear();
-  Picked one{{}, &row, segment->no};
+  Picked &one = picked_.add();
+  one = {{}, &row, segment->no, 0};
   bool in_file = pos < core_.arena.hot_begin();
   one.record.bytes = {core_.arena.at(pos), row.refers() ? look_at_reference(row, pos, &in_file) : row.bytes(), 0, nullptr};
   one.record.queue_off = -1;  // a record may be in many queues
   one.record.phys_pos = pos.v;
   one.record.store_ms = store_ms_of(segment->first_store_ms, row.store_ms_delta);
-  picked_.push_back(one);
   gantry_read_result state{};
   state.stop = GANTRY_STOP_END;
   if (in_file) {
@@ -223,7 +214,7 @@ HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *col
 }
 
 ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
-  const auto n = static_cast<std::uint32_t>(picked_.size());
+  const std::uint32_t n = picked_.size();
   ReadResult *result = ReadResult::create(n, 0);
   std::uint64_t mask = 0, bytes = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
@@ -240,7 +231,7 @@ ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
 
 // The same when some of the records refer to a base; both parts of each are in the arena. Those come to lie behind each other in the result.
 ReadResult *HotReader::finish_referring(const gantry_read_result &state, ColdRead *cold) {
-  const auto n = static_cast<std::uint32_t>(picked_.size());
+  const std::uint32_t n = picked_.size();
   std::size_t put_together = 0;
   for (const Picked &one : picked_) put_together += one.row->refers() ? one.record.bytes.n : 0;
   ReadResult *result = ReadResult::create(n, put_together);
@@ -274,7 +265,8 @@ void HotReader::finish_cold(const gantry_read_result &state, ColdRead *cold) {
   cold->records.reserve(picked_.size());
   for (const Picked &one : picked_) {
     const gantry_record &r = one.record;
-    cold->records.push_back({core_.segments.by_no(one.segment_no), one.row->offset, one.row->bytes(), one.row->crc, r.queue_off, r.tag, r.store_ms, one.row->refers(), {}});
+    if (cold->segments.empty() || cold->segments.back()->no != one.segment_no) cold->segments.push_back(core_.segments.by_no(one.segment_no));
+    cold->records.push_back({cold->segments.back().get(), one.row->offset, one.row->bytes(), one.row->crc, r.queue_off, r.tag, r.store_ms, one.row->refers(), {}});
     if (!one.row->refers() || LogPos{r.phys_pos} < core_.arena.hot_begin()) continue;
     const std::uint8_t *stored = core_.arena.at({r.phys_pos});  // it may not be on disk yet
     cold->records.back().own.assign(stored, stored + one.row->bytes());

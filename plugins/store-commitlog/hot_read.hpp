@@ -4,6 +4,7 @@
 #include "core.hpp"
 #include "read_result.hpp"
 
+#include <memory>
 #include <vector>
 
 namespace gantry::commitlog {
@@ -13,7 +14,7 @@ inline constexpr std::uint32_t kMaxScanned = 16384;  // entries looked at by one
 
 // One record to fetch from disk.
 struct ColdRecord {
-  SegmentRef segment;
+  const Segment *segment = nullptr;  // somebody else keeps it
   std::uint32_t offset = 0, bytes = 0, crc = 0;
   std::int64_t queue_off = 0, tag = 0, store_ms = 0;
   bool refers = false;             // what is stored of it is a Reference and its own bytes
@@ -45,6 +46,7 @@ struct ColdRead {
   LogPos stable;                      // all before it is on disk and does not change
   gantry_read_result result{};        // min_off, max_off, next_off and stop as they are if all goes well
   std::vector<ColdRecord> records;    // when the index was in memory
+  std::vector<SegmentRef> segments;   // that these lie in
   // Otherwise:
   std::vector<RunPart> runs;          // consecutive parts of the queue, oldest first
   std::uint32_t queue = 0;
@@ -69,7 +71,7 @@ inline constexpr std::size_t kMaxCopiedInline = 32 << 10;  // of records that li
 
 class HotReader {
  public:
-  explicit HotReader(Core &core);
+  explicit HotReader(Core &core) : core_(core) {}
 
   enum class Answer { kInline, kCold, kNotFound, kCorrupt };
   // kInline: *out is set, and cold->ahead and cold->to_place may be. kCold: *cold is filled in.
@@ -82,6 +84,22 @@ class HotReader {
     gantry_record record;  // bytes.p: what is stored, bytes.n: of the whole record, as far as that is known here
     const RecordRow *row;
     std::uint32_t segment_no;
+    std::uint32_t extent;  // of extents_, the first that it lies in
+  };
+  // Room for as many as one read may take; filled without a look at how much there is.
+  class PickedList {
+   public:
+    void clear() { n_ = 0; }
+    [[nodiscard]] Picked &add() { return all_[n_++]; }
+    [[nodiscard]] bool empty() const { return n_ == 0; }
+    [[nodiscard]] std::uint32_t size() const { return n_; }
+    [[nodiscard]] Picked &operator[](std::size_t i) { return all_[i]; }
+    [[nodiscard]] Picked *begin() { return all_.get(); }
+    [[nodiscard]] Picked *end() { return all_.get() + n_; }
+
+   private:
+    std::unique_ptr<Picked[]> all_{new Picked[kMaxReadRecords]};
+    std::uint32_t n_ = 0;
   };
   bool pick(Scan &scan, std::int64_t tag, const RecordRow *row, const SegmentRef &segment, std::int64_t first_store_ms);
   bool visit(Scan &scan, const QueuePart &part, const SegmentRef &segment);
@@ -92,17 +110,15 @@ class HotReader {
   [[nodiscard]] ReadResult *finish_referring(const gantry_read_result &state, ColdRead *cold);
   [[nodiscard]] ReadResult *finish_warm(const gantry_read_result &state, ColdRead *cold);
   [[nodiscard]] bool find_extents(std::size_t *copied);
-  [[nodiscard]] bool place_across(const Picked &one, std::size_t extent, std::uint8_t *to) const;
+  [[nodiscard]] bool place_across(const Picked &one, std::uint8_t *to) const;
   void look_ahead(ColdRead *cold) const;
   void finish_cold(const gantry_read_result &state, ColdRead *cold);
 
   Core &core_;
-  const std::uint32_t ahead_count_;  // extents read ahead of a consumer that goes through the log
-  std::vector<Picked> picked_;
+  PickedList picked_;
   std::vector<const QueuePart *> parts_;  // of the queue being read, newest first
   std::vector<IndexWindowRef> windows_;    // that records were picked from
   std::vector<ExtentRef> extents_;         // of the records picked, while a result is made
-  std::vector<std::uint32_t> extent_of_;   // per record picked, the first it lies in
 };
 
 }  // namespace gantry::commitlog

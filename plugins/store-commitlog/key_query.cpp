@@ -53,13 +53,13 @@ bool KeySearch::consider(const KeyPart &part, std::int64_t first_store_ms, std::
   if (row.damaged() || part.segment->base + offset >= limit_ || std::int64_t{offset} + row.bytes() > part.segment->bytes) return true;
   const std::int64_t ms = store_ms_of(first_store_ms, row.store_ms_delta);
   if (row.store_ms_delta != kUnknownStoreMs && (ms < query_.begin_ms || ms > query_.end_ms)) return true;
-  if (!found_.empty() && found_.back().segment == part.segment && found_.back().offset == offset) return true;  // two keys of one hash
+  if (!found_.empty() && found_.back().segment == part.segment.get() && found_.back().offset == offset) return true;  // two keys of one hash
   if (found_.size() == query_.max_records || (!found_.empty() && bytes_ + row.bytes() > kMaxKeyAnswerBytes)) {
     more_ = true;
     return false;
   }
   bytes_ += row.bytes();
-  found_.push_back({part.segment, offset, row.bytes(), row.crc, -1, 0, ms, row.refers(), {}});
+  found_.push_back({part.segment.get(), offset, row.bytes(), row.crc, -1, 0, ms, row.refers(), {}});
   return true;
 }
 

@@ -88,6 +88,22 @@ void Readers::answer(const ColdRead &read, std::int32_t status, ReadResult *resu
 
 // ---- reading records
 
+namespace {
+// Where the extents begin that the records lie in, ascending as long as the records do.
+std::vector<LogPos> extents_of(const ColdRead &read) {
+  std::vector<LogPos> out;
+  if (read.index_only) return out;
+  for (const ColdRecord &record : read.records) {
+    const LogPos base = record.segment->base;
+    const std::int64_t end = std::int64_t{record.offset} + record.bytes;
+    for (std::int64_t at = align_down(std::int64_t{record.offset}, Extent::kBytes); at < end; at += Extent::kBytes) {
+      if (out.empty() || out.back() < base + at) out.push_back(base + at);
+    }
+  }
+  return out;
+}
+}  // namespace
+
 void Readers::perform(ColdRead &read) {
   if (read.by_position) {
     std::int32_t status = GANTRY_OK;
@@ -95,12 +111,17 @@ void Readers::perform(ColdRead &read) {
   } else if (!read.runs.empty() && !resolve(read)) {
     return answer(read, GANTRY_E_CORRUPT, nullptr);
   }
-  ReadResult *result = read.index_only ? collect_index(read) : collect(read);
+  const std::vector<LogPos> wanted = extents_of(read);
+  // The first one is there or on its way: most likely for this consumer, which goes through the log faster than it is read ahead.
+  const bool goes_on = wanted.size() > 1 && core_.extents.is_known(wanted.front());
+  ExtentRef last;
+  ReadResult *result = read.index_only ? collect_index(read) : collect(read, wanted, &last);
   if (read.one && result->result().n == 0) {
     result->release();
     return answer(read, GANTRY_E_CORRUPT, nullptr);
   }
   answer(read, GANTRY_OK, result);
+  if (goes_on && last != nullptr && last->ask_ahead()) ahead(last->end(), core_.extents.ahead_count(wanted.size()));
 }
 
 ReadResult *Readers::collect_index(const ColdRead &read) {
@@ -116,7 +137,7 @@ ReadResult *Readers::collect_index(const ColdRead &read) {
 }
 
 // In place where few extents hold everything; records across borders and those of reads that would pin too much are copied.
-ReadResult *Readers::collect(const ColdRead &read) {
+ReadResult *Readers::collect(const ColdRead &read, std::span<const LogPos> wanted, ExtentRef *last_used) {
   const auto n = static_cast<std::uint32_t>(read.records.size());
   std::uint32_t extents = 0;
   std::size_t total = 0, across = 0;
@@ -137,7 +158,8 @@ ReadResult *Readers::collect(const ColdRead &read) {
   std::uint8_t *to = result->bytes();
   std::uint64_t bytes = 0;
   std::uint32_t good = 0;
-  ExtentRef last, kept, last_of_base;
+  ExtentRef &last = *last_used;
+  ExtentRef kept, last_of_base;
   const auto keep_placed = [&](const ColdRecord &record, const std::uint8_t *at) {
     if (at == to) {
       to += record.bytes;
@@ -154,7 +176,7 @@ ReadResult *Readers::collect(const ColdRead &read) {
   for (; good < n; ++good) {
     const ColdRecord &record = read.records[good];
     const std::uint8_t *at = record.own.data();
-    Found found = record.own.empty() ? place(record, read.stable, &last, to, &at) : Found::kGood;
+    Found found = record.own.empty() ? place(record, read.stable, wanted, &last, to, &at) : Found::kGood;
     if (found == Found::kUnread && good == 0) {
       result->release();
       result = collect_one(record);
@@ -294,7 +316,7 @@ bool Readers::resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *s
     if (!read.index_only && !read.records.empty() && *bytes + record.bytes() > read.max_bytes) return false;
     if (std::int64_t{record.offset} + record.bytes() > part.segment->bytes) return false;
     *bytes += record.bytes();
-    read.records.push_back({part.segment, record.offset, record.bytes(), record.crc, read.offset, entry.tag,
+    read.records.push_back({part.segment.get(), record.offset, record.bytes(), record.crc, read.offset, entry.tag,
                             store_ms_of(part.run->footer().first_store_ms, record.store_ms_delta), record.refers(), {}});
   }
   return true;
@@ -311,7 +333,7 @@ bool Readers::resolve_position(ColdRead &read, std::int32_t *status) {
   *status = GANTRY_E_CORRUPT;
   if (record.damaged() || std::int64_t{record.offset} + record.bytes() > read.runs[0].segment->bytes) return false;
   read.result.stop = GANTRY_STOP_END;
-  read.records.push_back({read.runs[0].segment, record.offset, record.bytes(), record.crc, -1, 0,
+  read.records.push_back({read.runs[0].segment.get(), record.offset, record.bytes(), record.crc, -1, 0,
                           store_ms_of(run->footer().first_store_ms, record.store_ms_delta), record.refers(), {}});
   return true;
 }

@@ -38,7 +38,7 @@ class Readers {
   void submit(ColdRead read);
   void submit(ColdSeek seek);
   void submit(const KeyQuery &query);
-  // Brings `count` extents into the cache, the first begins at that log position; not when the readers are busy. [thread: any]
+  // Brings `count` extents into the cache, the first begins at that log position, or as many behind those that are there; not when the readers are busy. [thread: any]
   void ahead(LogPos begin, std::uint32_t count);
 
  private:
@@ -61,14 +61,17 @@ class Readers {
   void open_window(const ColdRead &read, const RunPart &part);
   [[nodiscard]] bool resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *scanned, std::uint64_t *bytes);
   [[nodiscard]] std::shared_ptr<RunFile> usable(const RunPart &part);
-  [[nodiscard]] ReadResult *collect(const ColdRead &read);
+  [[nodiscard]] ReadResult *collect(const ColdRead &read, std::span<const LogPos> wanted, ExtentRef *last);
   [[nodiscard]] ReadResult *collect_index(const ColdRead &read);
   [[nodiscard]] ReadResult *collect_one(const ColdRecord &record);
   // ---- readers_extents.cpp
   enum class Found { kGood, kBad, kUnread };
-  [[nodiscard]] Found place(const ColdRecord &record, LogPos stable, ExtentRef *last, std::uint8_t *to, const std::uint8_t **at);
-  [[nodiscard]] ExtentRef extent_of(const Segment &segment, std::int64_t begin, LogPos stable);
+  [[nodiscard]] Found place(const ColdRecord &record, LogPos stable, std::span<const LogPos> wanted, ExtentRef *last, std::uint8_t *to, const std::uint8_t **at);
+  [[nodiscard]] ExtentRef extent_of(const Segment &segment, std::int64_t begin, LogPos stable, std::span<const LogPos> wanted);
   [[nodiscard]] std::shared_ptr<Extent> fill(const Segment &segment, std::int64_t begin, bool verify);
+  [[nodiscard]] static bool compare(const Segment &segment, const std::vector<RecordRow> &rows, Extent *extent);
+  static void keep_bases(std::vector<RecordRow> rows, Extent *extent);
+  ExtentRef fill_run(const Segment &segment, std::int64_t begin, std::uint32_t n, bool ahead);
   [[nodiscard]] bool rows_between(const Segment &segment, std::int64_t begin, std::int64_t end, std::vector<RecordRow> *rows);
   [[nodiscard]] bool read_direct(const ColdRecord &record, std::uint8_t *to);
   // ---- readers_bases.cpp

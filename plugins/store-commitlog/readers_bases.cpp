@@ -36,12 +36,13 @@ bool Readers::borrow(const Reference &reference, const ColdRecord &record, const
 bool Readers::read_base(const Reference &reference, ExtentRef *last, const std::function<void(const std::uint8_t *)> &use) {
   const LogPos pos{reference.base_pos};
   ColdRecord base;
+  SegmentRef segment;
   LogPos stable;
   std::uint64_t pins = 0;
   {
     const std::lock_guard lock(core_.mutex);
-    base.segment = core_.segments.find(pos);
-    if (base.segment == nullptr || pos + reference.base_stored > base.segment->end()) return false;
+    segment = core_.segments.find(pos);
+    if (segment == nullptr || pos + reference.base_stored > segment->end()) return false;
     if (pos >= core_.arena.hot_begin()) core_.arena.pin(pos, reference.base_stored, &pins);
     stable = core_.writer.done_pos();
   }
@@ -50,13 +51,14 @@ bool Readers::read_base(const Reference &reference, ExtentRef *last, const std::
     core_.arena.unpin(pins);
     return true;
   }
-  base.offset = static_cast<std::uint32_t>(pos - base.segment->base);
+  base.segment = segment.get();
+  base.offset = static_cast<std::uint32_t>(pos - segment->base);
   base.bytes = reference.base_stored;
   base.crc = reference.base_crc;
   std::vector<std::uint8_t> copy;
   if (base.offset % Extent::kBytes + base.bytes > Extent::kBytes) copy.resize(base.bytes);
   const std::uint8_t *at = nullptr;
-  switch (place(base, stable, last, copy.data(), &at)) {
+  switch (place(base, stable, {}, last, copy.data(), &at)) {
     case Found::kGood: use(at); return true;
     case Found::kBad: return false;
     case Found::kUnread: break;

@@ -10,7 +10,7 @@ namespace gantry::commitlog {
 
 // Where the record's bytes are: *at in the extent *last, or copied to `to` when it lies across a border. kUnread: its extents cannot be
 // read, or it differs from its checksum and was not tried twice yet.
-Readers::Found Readers::place(const ColdRecord &record, LogPos stable, ExtentRef *last, std::uint8_t *to, const std::uint8_t **at) {
+Readers::Found Readers::place(const ColdRecord &record, LogPos stable, std::span<const LogPos> wanted, ExtentRef *last, std::uint8_t *to, const std::uint8_t **at) {
   const Segment &segment = *record.segment;
   const std::int64_t end = std::int64_t{record.offset} + record.bytes;
   std::int64_t pos = record.offset;
@@ -18,7 +18,7 @@ Readers::Found Readers::place(const ColdRecord &record, LogPos stable, ExtentRef
   bool across = false;
   for (std::uint8_t *copy = to; pos < end;) {
     const std::int64_t begin = align_down(pos, Extent::kBytes);
-    if (*last == nullptr || (*last)->begin() != segment.base + begin) *last = extent_of(segment, begin, stable);
+    if (*last == nullptr || (*last)->begin() != segment.base + begin) *last = extent_of(segment, begin, stable, wanted);
     if (*last == nullptr) return Found::kUnread;
     const Extent &extent = **last;
     const std::int64_t extent_end = extent.end() - segment.base;
@@ -38,11 +38,19 @@ Readers::Found Readers::place(const ColdRecord &record, LogPos stable, ExtentRef
   return crc32c(to, record.bytes) == record.crc ? Found::kGood : Found::kUnread;
 }
 
-// Null: it cannot be read. Behind `stable` the log is still being written: such a stretch is read, but neither verified nor kept.
-ExtentRef Readers::extent_of(const Segment &segment, std::int64_t begin, LogPos stable) {
+// Null: it cannot be read. Behind `stable` the log is still being written: such a stretch is read, but neither verified nor kept. Of `wanted` (extents of
+// the same read, ascending) those that follow without a gap and are missing too are read with it.
+ExtentRef Readers::extent_of(const Segment &segment, std::int64_t begin, LogPos stable, std::span<const LogPos> wanted) {
   const LogPos pos = segment.base + begin;
+  const LogPos end = std::min(segment.end(), stable);
   if (segment.base + std::min(begin + Extent::kBytes, segment.bytes) > stable) return fill(segment, begin, false);
   if (ExtentRef extent = core_.extents.find_or_claim(pos)) return extent;
+  std::uint32_t n = 1;
+  const std::uint32_t most = core_.extents.ahead_count(Extent::kMaxTogether);
+  for (auto next = std::upper_bound(wanted.begin(), wanted.end(), pos); next != wanted.end() && n < most; ++next, ++n) {
+    if (*next != pos + n * Extent::kBytes || *next + Extent::kBytes > end || !core_.extents.claim(*next)) break;
+  }
+  if (n > 1) return fill_run(segment, begin, n, false);
   const std::shared_ptr<Extent> extent = fill(segment, begin, true);
   core_.extents.filled(pos, extent != nullptr && extent->verified ? extent : nullptr);
   return extent;
@@ -58,22 +66,59 @@ std::shared_ptr<Extent> Readers::fill(const Segment &segment, std::int64_t begin
   for (int attempt = 0; attempt < 2; ++attempt) {
     const std::int64_t got = core_.files->read(segment.file.get(), extent->data(), static_cast<std::size_t>(align_up(end - begin, kBlock)), begin);
     whole = got >= end - begin;
-    if (!whole) continue;
-    extent->bad.clear();
-    for (const RecordRow &row : rows) {
-      if (std::int64_t{row.offset} + row.bytes() > end) continue;  // whoever reads it compares it
-      if (crc32c(extent->at(segment.base + row.offset), row.bytes()) != row.crc) extent->bad.push_back(segment.base + row.offset);
-    }
-    if (extent->bad.empty()) break;
+    if (whole && compare(segment, rows, extent.get())) break;
   }
   if (!whole) return nullptr;
-  extent->verified = known;
-  for (const RecordRow &row : rows) {
-    if (extent->is_bad(segment.base + row.offset)) report_bad(segment, segment.base + row.offset, row.bytes());
+  for (const LogPos pos : extent->bad) {
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const RecordRow &r) { return segment.base + r.offset == pos; });
+    report_bad(segment, pos, row->bytes());
   }
+  keep_bases(std::move(rows), extent.get());
+  extent->verified = known;
+  return extent;
+}
+
+// Records that lie in the extent as a whole with their checksums; whoever reads the others compares them. False: some differ, they are extent->bad.
+bool Readers::compare(const Segment &segment, const std::vector<RecordRow> &rows, Extent *extent) {
+  extent->bad.clear();
+  for (const RecordRow &row : rows) {
+    const LogPos pos = segment.base + row.offset;
+    if (pos + row.bytes() > extent->end()) continue;
+    if (crc32c(extent->at(pos), row.bytes()) != row.crc) extent->bad.push_back(pos);
+  }
+  return extent->bad.empty();
+}
+
+void Readers::keep_bases(std::vector<RecordRow> rows, Extent *extent) {
   std::erase_if(rows, [](const RecordRow &row) { return row.bytes() < Extent::kMinBaseBytes && !row.refers(); });
   extent->bases.assign(rows.begin(), rows.end());  // not more memory than they need
-  return extent;
+}
+
+// Extents that lie behind each other and are claimed, with one call. What is not as it should be then is read again alone. The first of them.
+ExtentRef Readers::fill_run(const Segment &segment, std::int64_t begin, std::uint32_t n, bool ahead) {
+  std::shared_ptr<Extent> extents[Extent::kMaxTogether];
+  iovec pieces[Extent::kMaxTogether];
+  for (std::uint32_t i = 0; i < n; ++i) {
+    extents[i] = std::make_shared<Extent>(core_.extents.buffers(), segment.base + (begin + i * Extent::kBytes), Extent::kBytes);
+    pieces[i] = {extents[i]->data(), static_cast<std::size_t>(Extent::kBytes)};
+  }
+  const std::int64_t got = core_.files->read_pieces(segment.file.get(), {pieces, n}, begin);
+  for (std::uint32_t i = 0; i < n; ++i, begin += Extent::kBytes) {
+    std::vector<RecordRow> rows;
+    std::shared_ptr<Extent> &extent = extents[i];
+    if (got < (i + 1) * Extent::kBytes || !rows_between(segment, begin, begin + Extent::kBytes, &rows) || !compare(segment, rows, extent.get())) {
+      extent = fill(segment, begin, true);
+    } else {
+      keep_bases(std::move(rows), extent.get());
+      extent->verified = true;
+    }
+    if (extent != nullptr && ahead) {
+      extent->read_ahead = true;
+      if (i > 0) extent->do_not_ask();
+    }
+    core_.extents.filled(segment.base + begin, extent != nullptr && extent->verified ? extent : nullptr);
+  }
+  return extents[0];
 }
 
 // Rows of the records that begin in the range. False: the segment's index is damaged.
@@ -109,8 +154,11 @@ bool Readers::read_direct(const ColdRecord &record, std::uint8_t *to) {
   return crc32c(to, record.bytes) == record.crc;
 }
 
+// Extents that are here already, or under way, are passed over. Those that are missing are read `count` together until enough lie ahead for the consumer to
+// go on while the next ones are read.
 void Readers::perform_ahead(LogPos begin, std::uint32_t count) {
-  for (; count > 0; --count) {
+  const std::uint32_t enough = count == 1 ? 1 : std::max(count, 2 * core_.extents.ahead_count());
+  for (std::uint32_t there = 0; there < enough;) {
     SegmentRef segment;
     LogPos stable;
     {
@@ -119,15 +167,20 @@ void Readers::perform_ahead(LogPos begin, std::uint32_t count) {
       stable = std::min(core_.writer.done_pos(), core_.arena.hot_begin() + Extent::kBytes);
     }
     if (segment == nullptr) return;
-    const std::int64_t offset = begin - segment->base;
-    const LogPos end = segment->base + std::min(offset + Extent::kBytes, segment->bytes);
-    if (end > stable) return;
-    if (core_.extents.claim(begin)) {
-      const std::shared_ptr<Extent> extent = fill(*segment, offset, true);
-      if (extent != nullptr) extent->read_ahead = true;
-      core_.extents.filled(begin, extent != nullptr && extent->verified ? extent : nullptr);
+    const LogPos end = std::min(segment->end(), stable);
+    LogPos next = begin;
+    std::uint32_t n = 0;
+    for (; n < count && next + Extent::kBytes <= end && core_.extents.claim(next); ++n) next = next + Extent::kBytes;
+    if (n > 0) {
+      (void)fill_run(*segment, begin - segment->base, n, true);
+    } else if (next + Extent::kBytes > end) {
+      return;
+    } else {
+      n = 1;
+      next = next + Extent::kBytes;
     }
-    begin = end;
+    there += n;
+    begin = next;
   }
 }
 

@@ -9,36 +9,37 @@ namespace gantry::commitlog {
 // The extents that the picked records lie in, into extents_. False: one is not here, or too much would be pinned or copied.
 bool HotReader::find_extents(std::size_t *copied) {
   extents_.clear();
-  extent_of_.clear();
-  for (const Picked &one : picked_) {
+  LogPos begin, end;  // of extents_.back()
+  for (Picked &one : picked_) {
     const LogPos pos{one.record.phys_pos};
-    const LogPos end = pos + one.row->bytes();
-    LogPos begin = pos - one.row->offset % Extent::kBytes;
-    if (!extents_.empty() && extents_.back()->begin() == begin) {
-      extent_of_.push_back(static_cast<std::uint32_t>(extents_.size()) - 1);
-      begin = extents_.back()->end();
-    } else {
-      extent_of_.push_back(static_cast<std::uint32_t>(extents_.size()));
+    const LogPos record_end = pos + one.row->bytes();
+    LogPos missing = pos - one.row->offset % Extent::kBytes;
+    one.extent = static_cast<std::uint32_t>(extents_.size());
+    if (missing == begin && end != begin) {
+      --one.extent;
+      if (record_end <= end) continue;
+      missing = end;
     }
-    while (begin < end) {
+    while (missing < record_end) {
       if (extents_.size() == kMaxExtentsPinned) return false;
-      ExtentRef extent = core_.extents.find(begin);
+      ExtentRef extent = core_.extents.find(missing);
       if (extent == nullptr) return false;
-      begin = extent->end();
+      begin = missing;
+      missing = end = extent->end();
       extents_.push_back(std::move(extent));
     }
-    if (extents_[extent_of_.back()]->end() < end) *copied += one.row->bytes();
+    if (extents_[one.extent]->end() < record_end) *copied += one.row->bytes();
     if (*copied > kMaxCopiedInline) return false;
   }
   return true;
 }
 
-// Copies a record that begins in that extent and ends in a later one. False: it is not what its checksum says.
-bool HotReader::place_across(const Picked &one, std::size_t extent, std::uint8_t *to) const {
+// Copies a record that ends in a later extent than it begins in. False: it is not what its checksum says.
+bool HotReader::place_across(const Picked &one, std::uint8_t *to) const {
   LogPos pos{one.record.phys_pos};
   const LogPos end = pos + one.row->bytes();
   std::uint8_t *at = to;
-  for (; pos < end; ++extent) {
+  for (std::size_t extent = one.extent; pos < end; ++extent) {
     const std::int64_t n = std::min(extents_[extent]->end(), end) - pos;
     std::memcpy(at, extents_[extent]->at(pos), static_cast<std::size_t>(n));
     at += n;
@@ -54,33 +55,33 @@ ReadResult *HotReader::finish_warm(const gantry_read_result &state, ColdRead *co
     extents_.clear();
     return nullptr;
   }
-  const auto n = static_cast<std::uint32_t>(picked_.size());
+  const std::uint32_t n = picked_.size();
   ReadResult *result = ReadResult::create(n, copied, static_cast<std::uint32_t>(extents_.size()));
   gantry_read_result &r = result->result();
   result->set_range(state);
   std::uint8_t *to = result->bytes();
+  gantry_record *record = result->records();
   std::uint32_t good = 0;
-  for (; good < n; ++good) {
+  for (; good < n; ++good, ++record) {
     const Picked &one = picked_[good];
     const LogPos pos{one.record.phys_pos};
-    const Extent &extent = *extents_[extent_of_[good]];
-    gantry_record &record = result->records()[good];
-    record = one.record;
+    const Extent &extent = *extents_[one.extent];
+    *record = one.record;
     if (pos + one.row->bytes() <= extent.end()) {
       if (extent.is_bad(pos)) {  // counted and logged when the extent was filled
         r.next_off = one.record.queue_off + 1;
         r.stop = GANTRY_STOP_BAD;
         break;
       }
-      record.bytes.p = extent.at(pos);
+      record->bytes.p = extent.at(pos);
     } else {
-      if (!place_across(one, extent_of_[good], to)) {  // the reader tries again, and reports it
+      if (!place_across(one, to)) {  // the reader tries again, and reports it
         result->seal(0);
         result->release();
         extents_.clear();
         return nullptr;
       }
-      record.bytes.p = to;
+      record->bytes.p = to;
       to += one.row->bytes();
     }
   }
@@ -91,13 +92,19 @@ ReadResult *HotReader::finish_warm(const gantry_read_result &state, ColdRead *co
   return result;
 }
 
-// Who reads in an extent a second time will want the next one, and more of them when this one had been read ahead too: a reader that is
-// woken once for several costs less, and stays ahead of a consumer that catches up. Never more than an eighth of the cache.
+// Who reads in an extent a second time will want the next one. When this one had been read ahead too, several are read together, with one call of
+// a reader that is woken once; the first of them asks for as many again. Where one read goes over several extents, as those that are filtered do,
+// the next one will as well.
 void HotReader::look_ahead(ColdRead *cold) const {
-  const Extent &last = *extents_.back();
-  if (last.end() >= core_.arena.hot_begin() || !last.ask_ahead()) return;
-  cold->ahead = last.end();
-  cold->ahead_count = last.read_ahead ? ahead_count_ : 1;
+  bool asks = false, goes_on = false;
+  for (const ExtentRef &extent : extents_) {
+    asks |= extent->ask_ahead();
+    goes_on |= extent->read_ahead;
+  }
+  const LogPos behind = extents_.back()->end();
+  if (!asks || behind >= core_.arena.hot_begin()) return;
+  cold->ahead = behind;
+  cold->ahead_count = goes_on ? core_.extents.ahead_count(extents_.size()) : 1;
 }
 
 }  // namespace gantry::commitlog

@@ -87,6 +87,25 @@ TEST_F(Filter, PropertiesAreReadAsRocketMQDoes) {
   EXPECT_EQ(fetch(filtered("k=")).offsets.size(), 3u) << "absent values are empty";
 }
 
+// Of every length around the one up to which they are compared in one go, beside names that differ in one byte.
+TEST_F(Filter, NamesAreComparedWhole) {
+  std::int64_t next = 0;
+  for (std::size_t bytes = 1; bytes < 20; ++bytes) {
+    const std::string name(bytes, 'k');
+    const std::int64_t first = next;
+    std::vector<std::string> others{name + "k"};
+    if (bytes > 1) others.push_back(name.substr(1));
+    for (std::size_t i = 0; i < bytes; ++i) {
+      others.push_back(name);
+      others.back()[i] = 'j';
+    }
+    for (const std::string &other : others) ASSERT_EQ(produce(t_, "other", other + "\x01" "1\x02").status, GANTRY_OK);
+    ASSERT_EQ(produce(t_, "it", name + "\x01" "1\x02").status, GANTRY_OK);
+    next = first + static_cast<std::int64_t>(others.size()) + 1;
+    EXPECT_EQ(fetch(filtered((name + "=1").c_str(), first)).offsets, (std::vector<std::int64_t>{next - 1})) << name;
+  }
+}
+
 TEST_F(Filter, BodiesAndWholePropertyStringsAreThereWhenAskedFor) {
   produce_color("red", "an apple");
   produce_color("green", "a pear");

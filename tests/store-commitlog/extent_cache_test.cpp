@@ -37,6 +37,31 @@ TEST(ExtentCache, HoldsNoMoreThanItsBytes) {
   }
 }
 
+TEST(ExtentCache, WhatIsReadAheadFitsTheRoom) {
+  for (std::int64_t capacity = 1; capacity <= 400; ++capacity) {
+    ExtentCache cache(capacity * kBytes);
+    const std::uint32_t one = cache.ahead_count(1), several = cache.ahead_count(100);
+    EXPECT_EQ(one, cache.ahead_count());
+    EXPECT_GE(one, 1u);
+    EXPECT_LE(3 * one - 1, std::max<std::int64_t>(2, capacity / 8)) << "two groups but for the first, and the one being read";
+    EXPECT_GE(several, one);
+    EXPECT_LE(several, Extent::kMaxTogether);
+    EXPECT_LE(several, std::max<std::int64_t>(1, capacity / 8));
+  }
+  EXPECT_EQ(ExtentCache(64 * kBytes).ahead_count(5), 6u);
+}
+
+TEST(ExtentCache, KnowsWhatIsHereAndWhatIsUnderWay) {
+  ExtentCache cache(4 * kBytes);
+  EXPECT_FALSE(cache.is_known(nth(1)));
+  ASSERT_TRUE(cache.claim(nth(1)));
+  EXPECT_TRUE(cache.is_known(nth(1)));
+  cache.filled(nth(1), nullptr);
+  EXPECT_FALSE(cache.is_known(nth(1))) << "it could not be read";
+  (void)put(cache, 1);
+  EXPECT_TRUE(cache.is_known(nth(1)));
+}
+
 TEST(ExtentCache, AScanHoweverOftenItLooksLeavesTheMainListAlone) {
   ExtentCache cache(8 * kBytes);
   for (std::int64_t i = 0; i < 8; ++i) (void)put(cache, i);

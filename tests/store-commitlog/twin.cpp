@@ -40,6 +40,17 @@ class TwinFiles final : public commitlog::Files {
     }
     return error != 0 ? -error : Files::read(fd, data, bytes, offset);
   }
+  std::int64_t read_pieces(int fd, std::span<const iovec> pieces, std::int64_t offset) override {
+    ++disk_->calls_of_pieces;
+    std::int64_t done = 0;
+    for (const iovec &piece : pieces) {
+      const std::int64_t n = read(fd, piece.iov_base, piece.iov_len, offset + done);
+      if (n < 0) return done > 0 ? done : n;
+      done += n;
+      if (n < static_cast<std::int64_t>(piece.iov_len)) break;
+    }
+    return done;
+  }
   int sync(int fd) override { return disk_->sync(fd); }
   int truncate(int fd, std::int64_t bytes) override { return disk_->frozen_ ? -EIO : Files::truncate(fd, bytes); }
   int rename(const std::string &from, const std::string &to) override {

@@ -27,6 +27,7 @@ class TwinDisk : public std::enable_shared_from_this<TwinDisk> {
   bool hold_writes = false;    // log writes do not finish while set; clear it with release_writes
   bool track_unflushed = false;
   bool ignore_sync = false;    // a flush that answers well and does nothing
+  std::atomic<int> calls_of_pieces{0};  // reads into several buffers; on_read is asked for each buffer
   bool real_sync = false;      // else flushing is bookkeeping only: fast, and enough as no machine loses power here
 
   void release_writes() {

@@ -101,9 +101,9 @@ Fetcher::Verdict Fetcher::admit_subscription(const gantry_fetch &req, const Comp
       use(own.program, waiter);
       return {};
     }
-    auto tags = std::make_shared<TagSet>();
-    if (!parse_tags(view(req.expr), *tags)) return {GANTRY_E_SYNTAX, GANTRY_SUBJECT_SUBSCRIPTION};
-    if (!tags->any) waiter.tags = std::move(tags);
+    TagSet tags;
+    if (!parse_tags(view(req.expr), tags)) return {GANTRY_E_SYNTAX, GANTRY_SUBJECT_SUBSCRIPTION};
+    if (!tags.any) waiter.tags = std::make_shared<TagSet>(std::move(tags));
     return {};
   }
   const ConsumerGroup *members = core_.sessions.group(group.name);
@@ -343,15 +343,17 @@ void Fetcher::fail(Waiter *waiter, std::int32_t status, std::uint32_t subject) {
   give_back(waiter);
 }
 
-std::int32_t Fetcher::message_at(std::int64_t phys_pos, std::uint64_t user_data, gantry_cq cq) {
+// A request that the store alone answers. `ask` hands it over: (shard, user data and queue of the completion, where an inline result goes).
+template <typename Ask>
+std::int32_t Fetcher::ask_store(Waiter::Kind kind, std::uint64_t user_data, gantry_cq cq, Ask ask) {
   const std::uint32_t shard = shard_index();
   if (shard >= shards_.size()) return GANTRY_E_INVALID;
   Waiter *waiter = take();
-  waiter->kind = Waiter::Kind::kMessageAt;
+  waiter->kind = kind;
   waiter->user_data = user_data;
   waiter->cq = cq;
   const gantry_read_result *inline_result = nullptr;
-  const std::int32_t status = core_.store.table->read_at(core_.store.self, shard, phys_pos, reinterpret_cast<std::uint64_t>(waiter), &inline_result, shards_[shard].store_cq);
+  const std::int32_t status = ask(shard, reinterpret_cast<std::uint64_t>(waiter), shards_[shard].store_cq, &inline_result);
   if (status < 0)
     fail(waiter, status, GANTRY_SUBJECT_STORE);
   else if (inline_result != nullptr)
@@ -359,45 +361,30 @@ std::int32_t Fetcher::message_at(std::int64_t phys_pos, std::uint64_t user_data,
   return GANTRY_OK;
 }
 
+std::int32_t Fetcher::message_at(std::int64_t phys_pos, std::uint64_t user_data, gantry_cq cq) {
+  return ask_store(Waiter::Kind::kMessageAt, user_data, cq, [&](std::uint32_t shard, std::uint64_t own_data, gantry_cq own_cq, const gantry_read_result **out) {
+    return core_.store.table->read_at(core_.store.self, shard, phys_pos, own_data, out, own_cq);
+  });
+}
+
 std::int32_t Fetcher::read_queue(gantry_read read, std::uint64_t user_data, gantry_cq cq) {
-  const std::uint32_t shard = shard_index();
-  if (shard >= shards_.size()) return GANTRY_E_INVALID;
-  Waiter *waiter = take();
-  waiter->kind = Waiter::Kind::kMessageAt;
-  waiter->user_data = user_data;
-  waiter->cq = cq;
-  read.user_data = reinterpret_cast<std::uint64_t>(waiter);
-  const gantry_read_result *inline_result = nullptr;
-  const std::int32_t accepted = core_.store.table->read(core_.store.self, shard, &read, 1, &inline_result, shards_[shard].store_cq);
-  if (accepted < 1)
-    fail(waiter, accepted < 0 ? accepted : GANTRY_E_AGAIN, GANTRY_SUBJECT_STORE);
-  else if (inline_result != nullptr)
-    finish(waiter, GANTRY_FETCH_FOUND, 0, inline_result, {});
-  return GANTRY_OK;
+  return ask_store(Waiter::Kind::kMessageAt, user_data, cq, [&](std::uint32_t shard, std::uint64_t own_data, gantry_cq own_cq, const gantry_read_result **out) {
+    read.user_data = own_data;
+    const std::int32_t accepted = core_.store.table->read(core_.store.self, shard, &read, 1, out, own_cq);
+    return accepted == 0 ? GANTRY_E_AGAIN : accepted;
+  });
 }
 
 std::int32_t Fetcher::seek_time(gantry_queue queue, std::int64_t ms, std::uint64_t user_data, gantry_cq cq) {
-  const std::uint32_t shard = shard_index();
-  if (shard >= shards_.size()) return GANTRY_E_INVALID;
-  Waiter *waiter = take();
-  waiter->kind = Waiter::Kind::kPassThrough;
-  waiter->user_data = user_data;
-  waiter->cq = cq;
-  const std::int32_t status = core_.store.table->seek_time(core_.store.self, shard, queue, ms, reinterpret_cast<std::uint64_t>(waiter), shards_[shard].store_cq);
-  if (status < 0) fail(waiter, status, GANTRY_SUBJECT_STORE);
-  return GANTRY_OK;
+  return ask_store(Waiter::Kind::kPassThrough, user_data, cq, [&](std::uint32_t shard, std::uint64_t own_data, gantry_cq own_cq, const gantry_read_result **) {
+    return core_.store.table->seek_time(core_.store.self, shard, queue, ms, own_data, own_cq);
+  });
 }
 
 std::int32_t Fetcher::write_meta(const gantry_meta_op *ops, std::uint32_t n, std::uint64_t user_data, gantry_cq cq) {
-  const std::uint32_t shard = shard_index();
-  if (shard >= shards_.size()) return GANTRY_E_INVALID;
-  Waiter *waiter = take();
-  waiter->kind = Waiter::Kind::kPassThrough;
-  waiter->user_data = user_data;
-  waiter->cq = cq;
-  const std::int32_t status = core_.store.table->meta_write(core_.store.self, ops, n, GANTRY_DURABILITY_DEFAULT, reinterpret_cast<std::uint64_t>(waiter), shards_[shard].store_cq);
-  if (status < 0) fail(waiter, status, GANTRY_SUBJECT_STORE);
-  return GANTRY_OK;
+  return ask_store(Waiter::Kind::kPassThrough, user_data, cq, [&](std::uint32_t, std::uint64_t own_data, gantry_cq own_cq, const gantry_read_result **) {
+    return core_.store.table->meta_write(core_.store.self, ops, n, GANTRY_DURABILITY_DEFAULT, own_data, own_cq);
+  });
 }
 
 void Fetcher::on_store(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept {

@@ -76,6 +76,8 @@ class Fetcher {
 
   Verdict admit(const gantry_fetch &req, const CompiledFilter &own, Waiter &waiter);
   Verdict admit_subscription(const gantry_fetch &req, const CompiledFilter &own, const Group &group, const Topic &topic, Waiter &waiter);
+  template <typename Ask>
+  [[nodiscard]] std::int32_t ask_store(Waiter::Kind kind, std::uint64_t user_data, gantry_cq cq, Ask ask);
   void run(Waiter *waiter);
   [[nodiscard]] bool on_result(Waiter *waiter, const gantry_read_result *result);
   [[nodiscard]] bool on_filtered(Waiter *waiter, const gantry_read_result *result);

@@ -1,9 +1,11 @@
 #include "kernel/broker/filter/columns.hpp"
 
+#include "kernel/broker/filter/property_walk.hpp"
 #include "kernel/broker/record/record.hpp"
 
 #include <gantry++/str.hpp>
 
+#include <algorithm>
 #include <cstring>
 
 namespace gantry::broker {
@@ -11,54 +13,46 @@ namespace gantry::broker {
 namespace {
 
 constexpr std::uint64_t kStepWork = 64;  // of a step that looks at nothing
+constexpr std::size_t kLineBytes = 64, kPrefetchBytes = 4 * kLineBytes;
 
 }  // namespace
 
 void FilterColumns::begin(const FilterProgram &program) {
   program_ = &program;
-  clear();
-}
-
-void FilterColumns::clear() {
+  for (std::uint32_t c = 0; c < program.n_columns(); ++c) columns_[c] = values_[c];
   n_ = 0;
   work_ = 0;
-  for (std::uint32_t c = 0; c < program_->n_columns(); ++c) {
-    columns_[c] = values_[c];
-    std::memset(values_[c], 0, sizeof values_[c]);
-  }
 }
 
 void FilterColumns::add(std::string_view record) {
   GANTRY_ASSERT(n_ < GANTRY_FILTER_BATCH_MAX);
-  StoredMessage message;
-  if (!parse_record(record, &message)) message = StoredMessage{};
+  MessageParts message;
+  if (!find_parts(record, &message)) message = {};
   props_[n_] = str(message.props);
   bodies_[n_] = str(message.body);
-  project(message.props);
+  // They lie scattered in memory that no cache may hold: asked for now, they are there when the whole batch is looked at.
+  const std::size_t wanted = std::min(message.props.size(), kPrefetchBytes);
+  for (std::size_t at = 0; at < wanted; at += kLineBytes) __builtin_prefetch(message.props.data() + at);
   const bool body = (program_->flags() & GANTRY_PROGRAM_NEEDS_BODY) != 0;
   work_ += program_->cost() * (kStepWork + message.props.size() + (body ? message.body.size() : 0));
   ++n_;
 }
 
-// As RocketMQ's decoder: the first separator ends the key, entries without a key or a value do not count, the last one of a name does.
-void FilterColumns::project(std::string_view props) {
-  if (program_->n_columns() == 0) return;
-  const char *p = props.data();
-  const char *const end = p + props.size();
-  while (p < end) {
-    const auto *separator = static_cast<const char *>(std::memchr(p, 0x01, static_cast<std::size_t>(end - p)));
-    if (separator == nullptr) return;
-    const auto *stop = static_cast<const char *>(std::memchr(p, 0x02, static_cast<std::size_t>(end - p)));
-    if (stop == nullptr) stop = end;
-    if (separator > p && separator + 1 < stop) {
-      const std::uint32_t c = program_->column_of({p, static_cast<std::size_t>(separator - p)});
-      if (c < program_->n_columns()) values_[c][n_] = str({separator + 1, static_cast<std::size_t>(stop - separator - 1)});
-    }
-    p = stop + 1;
+// The last entry of a name counts.
+void FilterColumns::project() {
+  const std::uint32_t n_columns = program_->n_columns();
+  if (n_columns == 0) return;
+  for (std::uint32_t c = 0; c < n_columns; ++c) std::memset(values_[c], 0, n_ * sizeof values_[c][0]);
+  for (std::uint32_t i = 0; i < n_; ++i) {
+    for_each_property(view(props_[i]), [&](std::string_view key, std::string_view value) {
+      const std::uint32_t c = program_->column_of(key);
+      if (c < n_columns) values_[c][i] = str(value);
+    });
   }
 }
 
 std::uint64_t FilterColumns::eval(std::uint32_t shard) {
+  project();
   gantry_filter_batch batch{};
   batch.size = sizeof batch;
   batch.n = n_;
@@ -67,7 +61,8 @@ std::uint64_t FilterColumns::eval(std::uint32_t shard) {
   if ((program_->flags() & GANTRY_PROGRAM_NEEDS_PROPS) != 0) batch.props = props_;
   if ((program_->flags() & GANTRY_PROGRAM_NEEDS_BODY) != 0) batch.body = bodies_;
   const std::uint64_t match = n_ != 0 ? program_->eval(shard, batch) : 0;
-  clear();
+  n_ = 0;
+  work_ = 0;
   return match;
 }
 

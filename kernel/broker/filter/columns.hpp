@@ -10,7 +10,7 @@ class FilterColumns {
  public:
   // Empty for this program.
   void begin(const FilterProgram &program);
-  // Adds a stored record; there is room for GANTRY_FILTER_BATCH_MAX. Bytes that are no record count as a message without anything.
+  // Adds a stored record; there is room for GANTRY_FILTER_BATCH_MAX, and its bytes stay where they are until eval. Bytes that are no record count as a message without anything.
   void add(std::string_view record);
   [[nodiscard]] std::uint32_t size() const { return n_; }
   // Steps that evaluating what is there takes at most, about one for each byte that each step of the program may look at.
@@ -19,8 +19,7 @@ class FilterColumns {
   [[nodiscard]] std::uint64_t eval(std::uint32_t shard);
 
  private:
-  void clear();
-  void project(std::string_view props);
+  void project();
 
   const FilterProgram *program_ = nullptr;
   std::uint32_t n_ = 0;

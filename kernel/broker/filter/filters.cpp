@@ -24,8 +24,9 @@ std::uint64_t bytes_of(const std::string &key, const gantry_filter_program &prog
 FilterProgram::FilterProgram(Filters &owner, const gantry_filter_v1 *table, void *self, std::string key, const gantry_filter_program &abi)
     : owner_(owner), table_(table), self_(self), key_(std::move(key)), abi_(abi) {
   for (std::uint32_t c = 0; c < abi.n_columns; ++c) {
-    names_.push_back(view(abi.columns[c]));
-    name_sizes_ |= std::uint64_t{1} << (names_.back().size() % 64);
+    const std::string_view name = view(abi.columns[c]);
+    names_.push_back({name, head_of(name)});
+    name_sizes_ |= std::uint64_t{1} << (name.size() % 64);
   }
 }
 

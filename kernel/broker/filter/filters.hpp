@@ -5,6 +5,7 @@
 #include <gantry/draft/filter.h>
 
 #include <atomic>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,8 +32,9 @@ class FilterProgram {
   // The column of a property; n_columns() when it is not asked for.
   [[nodiscard]] std::uint32_t column_of(std::string_view name) const {
     if ((name_sizes_ >> (name.size() % 64) & 1) == 0) return abi_.n_columns;
+    const std::uint64_t head = head_of(name);
     std::uint32_t c = 0;
-    while (c < abi_.n_columns && names_[c] != name) ++c;
+    while (c < abi_.n_columns && !(names_[c].head == head && names_[c].text.size() == name.size() && (name.size() <= sizeof head || names_[c].text == name))) ++c;
     return c;
   }
   // Which messages match. Those that cannot be decided do not, nor does any after Filters::close. [thread: shard]
@@ -50,7 +52,23 @@ class FilterProgram {
   void *const self_;
   const std::string key_;
   gantry_filter_program abi_;
-  std::vector<std::string_view> names_;
+  struct Name {
+    std::string_view text;
+    std::uint64_t head;
+  };
+  // Names of one size and of at most eight bytes are equal when these are; most names are that short, and comparing them needs no call.
+  [[nodiscard]] static std::uint64_t head_of(std::string_view name) {
+    const auto load = [&name](std::size_t at, auto number) {
+      std::memcpy(&number, name.data() + at, sizeof number);
+      return std::uint64_t{number};
+    };
+    const std::size_t n = name.size();
+    if (n >= 8) return load(0, std::uint64_t{});
+    if (n >= 4) return load(n - 4, std::uint32_t{}) << 32 | load(0, std::uint32_t{});
+    if (n >= 2) return load(n - 2, std::uint16_t{}) << 16 | load(0, std::uint16_t{});
+    return n == 1 ? load(0, std::uint8_t{}) : 0;
+  }
+  std::vector<Name> names_;
   std::uint64_t name_sizes_ = 0;  // bit per length, modulo 64
   mutable std::atomic<std::uint32_t> sixteenths_per_match_{16};  // messages looked at for one that matches
 };
