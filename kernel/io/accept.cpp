@@ -1,6 +1,5 @@
 // Accepting on shard 0 and handing each connection to the shard that has the fewest.
-#include "kernel/io/reactor.hpp"
-
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,10 +31,6 @@ struct Accepted {  // on its way to another shard
 };
 }  // namespace
 
-struct Acceptor::Socket {
-  boost::asio::ip::tcp::acceptor asio;
-};
-
 Acceptor::Acceptor(Origin &origin, std::uint32_t listener, int fd, std::string address)
     : origin_(origin), listener_(listener), address_(std::move(address)), fd_(fd) {}
 
@@ -43,34 +38,15 @@ Acceptor::~Acceptor() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+// Edge-triggered: while accepting fails and is tried again later, connections that wait must not wake the shard over and over.
 void Acceptor::start(Shard &shard) {
   if (stopped_) return;
-  sockaddr_storage local{};
-  socklen_t bytes = sizeof local;
-  GANTRY_ASSERT(::getsockname(fd_, reinterpret_cast<sockaddr *>(&local), &bytes) == 0);
-  const auto protocol = local.ss_family == AF_INET6 ? boost::asio::ip::tcp::v6() : boost::asio::ip::tcp::v4();
-  socket_ = std::make_unique<Socket>(Socket{boost::asio::ip::tcp::acceptor(shard.reactor().context)});
-  boost::system::error_code error;
-  socket_->asio.assign(protocol, fd_, error);
-  if (error) {
-    log_error("io", "cannot accept on ", address_, ": ", error.message());
-    return;
-  }
-  fd_ = -1;
-  wait(shard);
+  if (!shard.await_connections(fd_, *this)) log_error("io", "cannot accept on ", address_, ": ", std::strerror(errno));
 }
 
 void Acceptor::stop() {
   stopped_ = true;
-  boost::system::error_code ignored;
-  if (socket_ != nullptr) socket_->asio.close(ignored);
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-}
-
-void Acceptor::wait(Shard &shard) {
-  socket_->asio.async_wait(boost::asio::ip::tcp::acceptor::wait_read, [this, &shard](const boost::system::error_code &error) {
-    if (!error) shard.acceptor_ready(*this);
-  });
 }
 
 void Acceptor::accept_some(Shard &shard) {
@@ -78,16 +54,16 @@ void Acceptor::accept_some(Shard &shard) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage address{};
     socklen_t bytes = sizeof address;
-    const int fd = ::accept4(socket_->asio.native_handle(), reinterpret_cast<sockaddr *>(&address), &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = ::accept4(fd_, reinterpret_cast<sockaddr *>(&address), &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       place(shard, fd, Endpoint::of(address));
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno != EAGAIN) return back_off(shard, errno);
-    break;
+    if (errno != EAGAIN) back_off(shard, errno);
+    return;
   }
-  wait(shard);
+  shard.acceptor_ready(*this);  // there may be more
 }
 
 void Acceptor::place(Shard &shard, int fd, const Endpoint &peer) {

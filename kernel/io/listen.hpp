@@ -22,13 +22,11 @@ struct Acceptor {
   Acceptor(const Acceptor &) = delete;
   Acceptor &operator=(const Acceptor &) = delete;
 
-  void start(Shard &shard);        // waits for the first connection
-  void accept_some(Shard &shard);  // takes what waits, then waits again
+  void start(Shard &shard);        // from now on the shard is told of connections that wait
+  void accept_some(Shard &shard);  // takes what waits
   void stop();                     // closes the socket
 
  private:
-  struct Socket;  // Asio's
-  void wait(Shard &shard);
   void back_off(Shard &shard, int error);
   void place(Shard &shard, int fd, const Endpoint &peer);
   void log_refusals(Shard &shard);
@@ -36,8 +34,7 @@ struct Acceptor {
   Origin &origin_;
   const std::uint32_t listener_;
   const std::string address_;
-  int fd_;  // until start
-  std::unique_ptr<Socket> socket_;
+  int fd_;
   std::uint64_t retry_timer_ = 0;
   std::uint32_t next_shard_ = 0;
   std::uint64_t refused_ = 0;

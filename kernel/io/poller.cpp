@@ -48,8 +48,8 @@ void Poller::remove(int fd) {
   (void)::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, &event);
 }
 
-std::span<const epoll_event> Poller::poll() {
-  const int n = ::epoll_wait(epoll_, events_, kMaxEvents, 0);
+std::span<const epoll_event> Poller::wait(int timeout_ms) {
+  const int n = ::epoll_wait(epoll_, events_, kMaxEvents, timeout_ms);
   GANTRY_ASSERT(n >= 0 || errno == EINTR);
   return {events_, static_cast<std::size_t>(n < 0 ? 0 : n)};
 }

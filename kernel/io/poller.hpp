@@ -1,7 +1,4 @@
-// The set of descriptors whose readiness is looked at in one system call: connections, watches, and the wake-up of the shard.
-//
-// Asio waits for a descriptor by an epoll_ctl per wait and runs its reactor twice per round. So a shard puts the many descriptors of
-// the data path into a set of its own, and the set, which is itself a descriptor, into the io_context that the shard sleeps in.
+// The set of descriptors that a shard waits for: connections, listeners, watches, and its own wake-up. One system call waits and says what is ready.
 #pragma once
 
 #include <sys/epoll.h>
@@ -12,7 +9,7 @@
 
 namespace gantry::io {
 
-enum class Ready : std::uint8_t { kWakeUp, kConnection, kWatch };
+enum class Ready : std::uint8_t { kWakeUp, kConnection, kListener, kWatch };
 
 // What an event says: whose it is and the 56-bit name under which it was added.
 struct ReadyEvent {
@@ -31,15 +28,14 @@ class Poller {
   Poller &operator=(const Poller &) = delete;
 
   [[nodiscard]] Result<void> open();
-  [[nodiscard]] int fd() const { return epoll_; }
 
-  // All level-triggered. False: errno says why. [thread: the shard, or control while it does not run]
+  // Level-triggered unless `events` has EPOLLET. False: errno says why. [thread: the shard, or control while it does not run]
   [[nodiscard]] bool add(int fd, Ready kind, std::uint64_t name, std::uint32_t events);
   void change(int fd, Ready kind, std::uint64_t name, std::uint32_t events);
   void remove(int fd);
 
-  // What is ready now, without waiting; at most kMaxEvents.
-  [[nodiscard]] std::span<const epoll_event> poll();
+  // What is ready, at most kMaxEvents. Waits for something up to timeout_ms; 0 = not at all, below 0 = for ever.
+  [[nodiscard]] std::span<const epoll_event> wait(int timeout_ms);
   [[nodiscard]] static ReadyEvent decode(const epoll_event &event);
 
   void wake();  // makes the set ready. [thread: any]

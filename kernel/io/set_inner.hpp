@@ -36,7 +36,7 @@ struct ShardSetInner {
   std::vector<std::unique_ptr<Origin>> outbound_origins;
   std::shared_ptr<TlsContext> outbound_tls;
 
-  std::vector<std::unique_ptr<Listening>> listenings;  // control thread; destroyed before the shards' io_contexts
+  std::vector<std::unique_ptr<Listening>> listenings;  // control thread; destroyed before the shards
 
   std::mutex drain_mutex;  // guards the three below; a leaf
   std::condition_variable drained;

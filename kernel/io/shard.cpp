@@ -1,5 +1,3 @@
-#include "kernel/io/reactor.hpp"
-
 #include "kernel/io/shard.hpp"
 
 #include <pthread.h>
@@ -52,7 +50,6 @@ Shard::~Shard() = default;
 
 Result<void> Shard::open() {
   GANTRY_TRY(poller_.open());
-  reactor_ = std::make_unique<Reactor>(poller_.fd());
   refresh_clock();
   return {};
 }
@@ -100,6 +97,12 @@ std::uint64_t Shard::arm(std::int64_t delay_ms, gantry_task_fn fn, void *arg) {
   constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // 35 years
   const std::int64_t rounded_up = (monotonic_ns() + 999'999) / 1'000'000;
   return timers_.arm(rounded_up + (delay_ms < kLongest ? delay_ms : kLongest), fn, arg);
+}
+
+bool Shard::await_connections(int fd, Acceptor &acceptor) {
+  if (!poller_.add(fd, Ready::kListener, acceptors_.size(), EPOLLIN | EPOLLET)) return false;
+  acceptors_.push_back(&acceptor);
+  return true;
 }
 
 bool Shard::watch(std::uint64_t name, int fd, gantry_task_fn fn, void *arg) {

@@ -24,7 +24,6 @@ namespace gantry::io {
 
 struct Acceptor;
 struct Dial;
-struct Reactor;
 struct ShardSetInner;
 
 // Why a connection ends, for counting; the code given to the protocol comes with it.
@@ -61,8 +60,8 @@ class Shard {
   [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }    // monotonic, of this turn
   [[nodiscard]] std::int64_t wall_ms() const { return wall_ms_; }  // of this turn
   void count(Count what) { counters_.add(what); }
-  [[nodiscard]] Reactor &reactor() { return *reactor_; }
   void acceptor_ready(Acceptor &acceptor) { ready_acceptors_.push_back(&acceptor); }
+  [[nodiscard]] bool await_connections(int fd, Acceptor &acceptor);  // false: errno says why
 
   // ---- timers, watches (shard.cpp); also thread control while the shards do not run
   [[nodiscard]] std::uint64_t arm(std::int64_t delay_ms, gantry_task_fn fn, void *arg);
@@ -99,7 +98,7 @@ class Shard {
   void run();
   void turn();
   [[nodiscard]] std::span<const epoll_event> gather();
-  void sleep();
+  [[nodiscard]] int sleep_ms() const;
   void refresh_clock();
   [[nodiscard]] bool work_waits() const;
   void dispatch(std::span<const epoll_event> events);
@@ -175,11 +174,7 @@ class Shard {
   std::atomic<bool> sleeping_{false};
   std::thread thread_;
   Poller poller_;
-  std::unique_ptr<Reactor> reactor_;
   bool stopping_ = false;
-  std::uint32_t hot_ = 0;  // how often the poller is looked at in vain before sleeping in Asio
-  std::uint32_t sleeps_ = 0;
-  std::int64_t asio_polled_ms_ = 0;
 
   std::int64_t now_ms_ = 0, wall_ms_ = 0, wall_offset_ns_ = 0, offset_read_ms_ = 0;
   Timers timers_;
@@ -188,6 +183,7 @@ class Shard {
   std::vector<gantry_cq> ready_queues_, queues_running_;
   std::vector<gantry_cqe> spare_cqes_;
   std::vector<PendingEvent> events_, events_running_;
+  std::vector<Acceptor *> acceptors_;  // named by their place
   std::vector<Acceptor *> ready_acceptors_;
 
   ConnectionTable connections_;

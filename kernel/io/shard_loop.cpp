@@ -1,8 +1,7 @@
 // The loop: gather what is ready, run it, end the turn.
-#include "kernel/io/reactor.hpp"
-
 #include "kernel/io/shard.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include "kernel/io/connect.hpp"
@@ -11,9 +10,6 @@
 
 namespace gantry::io {
 namespace {
-constexpr std::uint32_t kMaxHot = 8;
-constexpr std::uint32_t kTryEvery = 16;        // sleeps between tries whether looking first pays
-constexpr std::int64_t kAsioMaxAgeMs = 2;      // without sleeping, between looks at Asio's own descriptors
 constexpr std::uint32_t kEndRounds = 4;        // of a turn's end, until nothing new comes up
 constexpr std::int64_t kOffsetMaxAgeMs = 100;  // between readings of the wall clock
 constexpr std::int64_t kStallRetryMs = 20;
@@ -52,35 +48,21 @@ bool Shard::work_waits() const {
          !ready_acceptors_.empty() || inbox_.filled();
 }
 
-// Under load the next events are usually there already: one look at the poller finds them, without Asio's wait and its re-arming.
 std::span<const epoll_event> Shard::gather() {
-  const bool busy = work_waits();
-  if (busy || hot_ > 0) {
-    const auto events = poller_.poll();
-    if (busy || !events.empty()) {
-      if (!events.empty() && hot_ < kMaxHot) ++hot_;
-      if (now_ms_ - asio_polled_ms_ >= kAsioMaxAgeMs) {
-        reactor_->context.poll();
-        asio_polled_ms_ = now_ms_;
-      }
-      return events;
-    }
-    --hot_;
-  }
-  sleep();
-  asio_polled_ms_ = now_ms_;
-  if (!std::exchange(reactor_->poller_ready, false)) return {};
-  const auto events = poller_.poll();
-  if (hot_ == 0 && (events.size() > 1 || ++sleeps_ % kTryEvery == 0)) hot_ = 1;
+  if (work_waits()) return poller_.wait(0);
+  // Sequentially consistent together with the inbox: see there.
+  sleeping_.store(true);
+  const auto events = poller_.wait(inbox_.filled() ? 0 : sleep_ms());
+  sleeping_.store(false, std::memory_order_relaxed);
   return events;
 }
 
-void Shard::sleep() {
-  reactor_->await_poller();
-  reactor_->await_deadline(timers_.next_deadline_ms());
-  sleeping_.store(true);
-  if (!inbox_.filled()) reactor_->context.run_one();
-  sleeping_.store(false);
+// Until the next timer; below 0: none. Rounded up, so that it is due then.
+int Shard::sleep_ms() const {
+  const std::int64_t deadline_ms = timers_.next_deadline_ms();
+  if (deadline_ms == Timers::kNever) return -1;
+  constexpr std::int64_t kLongest = 3'600'000;
+  return static_cast<int>(std::clamp<std::int64_t>(deadline_ms - monotonic_ms(), 0, kLongest));
 }
 
 void Shard::refresh_clock() {
@@ -98,6 +80,8 @@ void Shard::dispatch(std::span<const epoll_event> events) {
     const ReadyEvent event = Poller::decode(raw);
     if (event.kind == Ready::kConnection) {
       if (Connection *conn = connections_.find(event.name)) on_ready(*conn, event.events);
+    } else if (event.kind == Ready::kListener) {
+      acceptor_ready(*acceptors_[event.name]);
     } else if (event.kind == Ready::kWatch) {
       if (const auto found = watches_.find(event.name); found != watches_.end()) found->second.fn(found->second.arg);
     }

@@ -1,4 +1,5 @@
-// Headers in both forms. What decodes must survive being written again and must not hold views outside of its memory.
+// Headers in both forms. What decodes must survive being written again and must not hold views outside of its memory. Both readers of JSON agree.
+#include "codec/json_compact.hpp"
 #include "codec/pull_header.hpp"
 #include "codec/send_header.hpp"
 #include "codec/writer.hpp"
@@ -53,6 +54,18 @@ void round_trip(const Header &in, SerializeType type) {
   }
 }
 
+// What the reader of compact JSON takes, the general one takes too, with the same result.
+void compare_readers(std::string_view text) {
+  Scratch first(static_cast<std::uint32_t>(text.size()) + kScratchSlack), second(static_cast<std::uint32_t>(text.size()) + kScratchSlack);
+  static const auto a = std::make_unique<Header>(), b = std::make_unique<Header>();
+  if (!decode_compact_json_header(text, first, *a)) return;
+  GANTRY_ASSERT(decode_general_json_header(text, second, *b) == nullptr);
+  GANTRY_ASSERT(a->code == b->code && a->version == b->version && a->opaque == b->opaque && a->flag == b->flag && a->language == b->language);
+  GANTRY_ASSERT(a->remark == b->remark && a->letters_set == b->letters_set && a->n_ext == b->n_ext);
+  for (std::uint32_t i = 0; i < 26; ++i) GANTRY_ASSERT((a->letters_set >> i & 1u) == 0 || a->letters[i] == b->letters[i]);
+  for (std::uint32_t i = 0; i < a->n_ext; ++i) GANTRY_ASSERT(a->ext[i].key == b->ext[i].key && a->ext[i].value == b->ext[i].value);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
@@ -60,6 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
   Frame frame;
   frame.type = static_cast<SerializeType>(data[0] & 1);
   frame.header = {reinterpret_cast<const char *>(data) + 1, size - 1};
+  if (frame.type == SerializeType::kJson) compare_readers(frame.header);
   Scratch scratch(static_cast<std::uint32_t>(size) + kScratchSlack);
   static const auto header = std::make_unique<Header>();
   if (decode_header(frame, scratch, *header) != nullptr) return 0;

@@ -1,6 +1,8 @@
 // RocketMQ's property string (key 0x01 value 0x02 ...), looked through once per message without copying.
 #pragma once
 
+#include <gantry++/find_byte.hpp>
+
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -87,11 +89,11 @@ inline void note_property(PropertyScan &scan, std::string_view key, std::string_
   const char *p = props.data();
   const char *const end = p + props.size();
   while (p < end) {
-    const auto *stop = static_cast<const char *>(std::memchr(p, 0x02, static_cast<std::size_t>(end - p)));
-    const char *const next = stop != nullptr ? stop + 1 : end;
-    if (stop == nullptr) stop = end;
-    const auto *separator = static_cast<const char *>(std::memchr(p, 0x01, static_cast<std::size_t>(stop - p)));
-    if (separator != nullptr) {
+    const char *const separator = find_either(props.data(), p, end, 0x01, 0x02);
+    const bool has_value = separator != end && *separator == 0x01;
+    const char *const stop = has_value ? find_either(props.data(), separator + 1, end, 0x02, 0x02) : separator;
+    const char *const next = stop != end ? stop + 1 : end;
+    if (has_value) {
       const std::string_view key(p, static_cast<std::size_t>(separator - p));
       if (key == "WAIT") {
         scan.before_wait = props.substr(0, static_cast<std::size_t>(p - props.data()));

@@ -1,6 +1,7 @@
 #include "codec/header.hpp"
 
 #include "codec/codes.hpp"
+#include "codec/json_compact.hpp"
 #include "codec/json_scan.hpp"
 #include "codec/text.hpp"
 
@@ -46,10 +47,7 @@ bool scan_language(JsonScan &in, std::uint8_t &out) {
   std::string_view text;
   bool present = false;
   if (!in.scalar(text, present)) return false;
-  std::uint8_t ordinal = 0;
-  if (parse_number(text, ordinal)) out = ordinal < 14 ? ordinal : kLanguageOther;
-  else if (is(text, "JAVA")) out = kLanguageJava;
-  else out = language_code(text);
+  out = language_of(text);
   return true;
 }
 
@@ -89,6 +87,13 @@ bool scan_property(JsonScan &in, Property property, Header &out) {
 }  // namespace
 
 const char *decode_json_header(std::string_view text, Scratch &scratch, Header &out) {
+  const Scratch::Mark mark = scratch.mark();
+  if (decode_compact_json_header(text, scratch, out)) [[likely]] return nullptr;
+  scratch.rewind(mark);
+  return decode_general_json_header(text, scratch, out);
+}
+
+const char *decode_general_json_header(std::string_view text, Scratch &scratch, Header &out) {
   out.clear();
   JsonScan in(text, scratch);
   if (!in.accept('{')) return "JSON header: not an object";

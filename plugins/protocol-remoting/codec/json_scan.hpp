@@ -4,18 +4,17 @@
 
 #include "codec/scratch.hpp"
 
+#include <gantry++/find_byte.hpp>
+
 #include <cstdint>
 #include <string_view>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 namespace gantry::remoting {
 
 class JsonScan {
  public:
-  JsonScan(std::string_view text, Scratch &scratch) : p_(text.data()), end_(p_ + text.size()), scratch_(scratch) {}
+  JsonScan(std::string_view text, Scratch &scratch) : JsonScan(text.data(), text.data() + text.size(), scratch) {}
+  JsonScan(const char *begin, const char *end, Scratch &scratch) : p_(begin), end_(end), scratch_(scratch) {}
 
   // Next byte after white space, not consumed; 0 at the end.
   [[nodiscard]] char peek() {
@@ -75,25 +74,16 @@ class JsonScan {
   }
   // Any value, to 16 levels.
   [[nodiscard]] bool skip();
+  // The rest of a string that begins, behind its quote, at `begin` and has its first escape at `backslash`.
+  [[nodiscard]] bool escaped_string(const char *begin, const char *backslash, std::string_view &out);
+  [[nodiscard]] const char *here() const { return p_; }
   [[nodiscard]] bool at_end() { return peek() == '\0' && p_ == end_; }
 
  private:
   // First quote or backslash at or after p; end_ when there is none.
-  [[nodiscard]] const char *special(const char *p) const {
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-    for (; end_ - p >= 16; p += 16) {
-      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(p));
-      const int mask = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
-      if (mask != 0) return p + __builtin_ctz(static_cast<unsigned>(mask));
-    }
-#endif
-    while (p != end_ && *p != '"' && *p != '\\') ++p;
-    return p;
-  }
+  [[nodiscard]] const char *special(const char *p) const { return find_either(p, p, end_, '"', '\\'); }
   [[nodiscard]] bool other_scalar(std::string_view &out, bool &present);
   [[nodiscard]] const char *copy_to_special(const char *from, char *&to) const;
-  [[nodiscard]] bool escaped_string(const char *begin, const char *backslash, std::string_view &out);
   [[nodiscard]] bool escape(const char *&in, char *&out) const;
   [[nodiscard]] bool hex4(const char *&in, std::uint32_t &out) const;
 

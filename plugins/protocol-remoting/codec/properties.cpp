@@ -2,20 +2,28 @@
 
 #include "codec/text.hpp"
 
+#include <gantry++/find_byte.hpp>
+
 namespace gantry::remoting {
 
 bool PropertyReader::next(std::string_view &key, std::string_view &value, std::string_view &entry) {
-  while (!rest_.empty()) {
-    const std::size_t stop = rest_.find('\2');
-    const std::string_view body = rest_.substr(0, stop);
-    entry = rest_.substr(0, stop == std::string_view::npos ? stop : stop + 1);
-    rest_.remove_prefix(entry.size());
-    const std::size_t middle = body.find('\1');
-    if (middle == std::string_view::npos || middle == 0 || middle + 1 == body.size()) continue;
-    key = body.substr(0, middle);
-    value = body.substr(middle + 1);
+  const char *const text = rest_.data();
+  const char *p = text;
+  const char *const end = p + rest_.size();
+  while (p != end) {
+    const char *const begin = p;
+    const char *const middle = find_either(text, p, end, '\1', '\2');
+    const bool has_value = middle != end && *middle == '\1';
+    const char *const stop = has_value ? find_either(text, middle + 1, end, '\2', '\2') : middle;
+    p = stop != end ? stop + 1 : end;
+    if (!has_value || middle == begin || middle + 1 == stop) continue;
+    key = {begin, static_cast<std::size_t>(middle - begin)};
+    value = {middle + 1, static_cast<std::size_t>(stop - middle - 1)};
+    entry = {begin, static_cast<std::size_t>(p - begin)};
+    rest_ = {p, static_cast<std::size_t>(end - p)};
     return true;
   }
+  rest_ = {};
   return false;
 }
 

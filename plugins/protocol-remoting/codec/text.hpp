@@ -1,6 +1,7 @@
 // Numbers to and from decimal text, and upper-case hex, for header fields. Text of strangers is checked completely.
 #pragma once
 
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -15,6 +16,18 @@ template <std::size_t N>
   return text.size() == N - 1 && std::memcmp(text.data(), literal, N - 1) == 0;
 }
 
+// Eight digits at once. False: one of them is none.
+[[nodiscard]] inline bool parse_eight_digits(const char *p, std::uint64_t &out) {
+  std::uint64_t v;
+  std::memcpy(&v, p, sizeof v);  // little-endian: the first digit is the lowest byte
+  if ((((v + 0x4646464646464646u) | (v - 0x3030303030303030u)) & 0x8080808080808080u) != 0) return false;
+  v -= 0x3030303030303030u;
+  v = v * 10 + (v >> 8);  // pairs
+  constexpr std::uint64_t kPair = 0x000000FF000000FFu;
+  out = ((v & kPair) * (100 + (1000000ull << 32)) + ((v >> 16) & kPair) * (1 + (10000ull << 32))) >> 32;
+  return true;
+}
+
 // False unless the whole text is a decimal number in the range of T. A leading '+' is not a number, as in Java's older parsers.
 template <typename T>
 [[nodiscard]] inline bool parse_number(std::string_view text, T &out) {
@@ -22,8 +35,11 @@ template <typename T>
   if (text.size() - 1 < std::numeric_limits<T>::digits10) [[likely]] {
     std::uint64_t value = 0;
     std::uint32_t digit = 0;
-    for (const char c : text) {
-      digit = static_cast<std::uint32_t>(c) - '0';
+    const char *p = text.data();
+    const char *const stop = p + text.size();
+    if (sizeof(T) > 4 && stop - p >= 8 && parse_eight_digits(p, value)) p += 8;
+    for (; p != stop; ++p) {
+      digit = static_cast<std::uint32_t>(*p) - '0';
       if (digit > 9) break;
       value = value * 10 + digit;
     }
@@ -55,14 +71,17 @@ inline char *put_text(char *out, std::string_view text) {
   return out + text.size();
 }
 
+inline constexpr auto kHexPairs = [] {
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {"0123456789ABCDEF"[i >> 4], "0123456789ABCDEF"[i & 15]};
+  return pairs;
+}();
+
 // The lowest `bytes` bytes of value as 2 * bytes upper-case digits, most significant first.
 inline char *put_hex(char *out, std::uint64_t value, std::uint32_t bytes) {
-  static constexpr char kDigits[] = "0123456789ABCDEF";
-  for (std::uint32_t shift = bytes * 8; shift > 0;) {
+  for (std::uint32_t shift = bytes * 8; shift > 0; out += 2) {
     shift -= 8;
-    const auto byte = static_cast<std::uint8_t>(value >> shift);
-    *out++ = kDigits[byte >> 4];
-    *out++ = kDigits[byte & 15];
+    std::memcpy(out, &kHexPairs[static_cast<std::uint8_t>(value >> shift)], 2);
   }
   return out;
 }
