@@ -5,6 +5,7 @@
 #include <atomic>
 #include <random>
 #include <set>
+#include <thread>
 
 namespace interop {
 
@@ -64,6 +65,31 @@ void oneway(Env &env) {
   Inbox &inbox = env.inbox();
   env.push(env.group("c"), env.topic(), inbox);
   inbox.await_exactly(bodies, 30);
+}
+
+// Threads share one producer: nothing is lost, nothing comes twice.
+void many_threads(Env &env) {
+  CProducer *const producer = env.producer();
+  (void)Env::send(producer, env.topic(), {.body = "first"});
+  std::vector<std::string> bodies{"first"};
+  std::vector<std::thread> threads;
+  std::atomic<int> failed{0};
+  for (int t = 0; t < 8; ++t) {
+    for (int i = 0; i < 100; ++i) bodies.push_back("t" + std::to_string(t) + "-" + std::to_string(i));
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 100; ++i) {
+        CMessage *const message = Env::make(env.topic(), {.body = "t" + std::to_string(t) + "-" + std::to_string(i)});
+        CSendResult result{};
+        if (SendMessageSync(producer, message, &result) != 0 || result.status != 0) ++failed;
+        DestroyMessage(message);
+      }
+    });
+  }
+  for (std::thread &thread : threads) thread.join();
+  same(0, failed.load(), "failed sends");
+  Inbox &inbox = env.inbox();
+  env.push(env.group("c"), env.topic(), inbox, {.threads = 4});
+  inbox.await_exactly(bodies, 40);
 }
 
 void chosen_queue(Env &env) {
@@ -171,6 +197,7 @@ std::vector<Case> send_cases() {
       {"cpp_send_async", 40, async},
       {"cpp_send_oneway", 40, oneway},
       {"cpp_send_to_chosen_queue", 40, chosen_queue},
+      {"cpp_many_threads", 60, many_threads},
       {"cpp_body_sizes", 60, body_sizes},
       {"cpp_compression", 40, compressed},
       {"cpp_send_too_large", 40, too_large},
