@@ -157,9 +157,9 @@ class Pop : private broker::Forgetter {
   void restore();
 
   // pop_order.cpp; under mutex_
-  void note_order(PopJob &job, PopQueue &queue, PopPart &part);
+  void note_order(PopJob &job, PopQueue &queue, PopPart &part, RowOps &rows);
   [[nodiscard]] std::int32_t ack_in_order(const gantry_pop_handle &handle, PopQueue &queue, RowOps &rows);
-  [[nodiscard]] bool change_in_order(gantry_pop_change &change, PopQueue &queue);
+  [[nodiscard]] bool change_in_order(gantry_pop_change &change, PopQueue &queue, RowOps &rows);
   void arm_order(PopQueue &queue);
 
   // pop_revive.cpp

@@ -7,7 +7,7 @@
 namespace gantry::semantics {
 
 // RocketMQ's counts (ConsumerOrderInfoManager): a message that was among the last ones was delivered once more, unless the same attempt asks again.
-void Pop::note_order(PopJob &job, PopQueue &queue, PopPart &part) {
+void Pop::note_order(PopJob &job, PopQueue &queue, PopPart &part, RowOps &rows) {
   auto made = std::make_unique<OrderInfo>();
   made->kind = Due::Kind::kOrder;
   made->queue = &queue;
@@ -29,6 +29,7 @@ void Pop::note_order(PopJob &job, PopQueue &queue, PopPart &part) {
   if (queue.order != nullptr) disarm(*queue.order);
   queue.order = std::move(made);
   arm_order(queue);
+  rows.emplace_back(order_key(queue), order_value(*queue.order));
 }
 
 // The block ends when the last message that is not acknowledged becomes visible.
@@ -53,17 +54,19 @@ std::int32_t Pop::ack_in_order(const gantry_pop_handle &handle, PopQueue &queue,
     queue.row_stale = true;
     note_progress(queue, rows);
   }
+  rows.emplace_back(order_key(queue), order_value(*queue.order));
   arm_order(queue);
   return GANTRY_OK;
 }
 
-bool Pop::change_in_order(gantry_pop_change &change, PopQueue &queue) {
+bool Pop::change_in_order(gantry_pop_change &change, PopQueue &queue, RowOps &rows) {
   gantry_pop_handle &handle = change.handle;
   if (queue.order == nullptr || handle.pop_ms != queue.order->pop_ms) return false;
   const auto it = std::find_if(queue.order->messages.begin(), queue.order->messages.end(), [&](const auto &m) { return m.offset == handle.offset; });
   if (it == queue.order->messages.end() || it->acked) return false;
   it->visible_ms = core_.now_ms() + change.invisible_ms;
   change.invisible_ms = it->visible_ms - handle.pop_ms;
+  rows.emplace_back(order_key(queue), order_value(*queue.order));
   arm_order(queue);
   return true;
 }

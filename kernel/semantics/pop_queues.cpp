@@ -63,8 +63,10 @@ void Pop::forget(PopQueue &queue, RowOps &rows) {
     }
     map->clear();
   }
-  if (queue.order != nullptr) disarm(*queue.order);
+  if (queue.order == nullptr) return;
+  disarm(*queue.order);
   queue.order.reset();
+  rows.emplace_back(order_key(queue), std::string());
 }
 
 // One message of a checkpoint is done with.
@@ -173,8 +175,8 @@ std::int32_t Pop::change_invisible(gantry_pop_change &change, gantry_cq cq) {
   if (it == queues_.end()) return GANTRY_OK;
   PopQueue &queue = *it->second;
   if ((handle.flags & GANTRY_POP_ORDER) != 0) {
-    handle.status = change_in_order(change, queue) ? GANTRY_OK : GANTRY_POP_VOID;
-    return GANTRY_OK;
+    handle.status = change_in_order(change, queue, rows) ? GANTRY_OK : GANTRY_POP_VOID;
+    return write(rows, change.user_data, cq);
   }
   int index = -1;
   Checkpoint *const old = queue.find(handle.offset, &index);
@@ -229,7 +231,7 @@ void Pop::restore() {
     return &queue_of(group->handle, group->name, topic, row.queue_no);
   };
   // Queues first: their rows say which checkpoints still count.
-  for (const char *kinds : {"q", "ch"}) {
+  for (const char *kinds : {"q", "chi"}) {
     for (const auto &[whole_key, value] : core_.restored_rows) {
       PopRow row;
       if (!whole_key.starts_with(broker::kPopRows)) continue;
@@ -245,6 +247,15 @@ void Pop::restore() {
         if (decode_pop_queue(value, &cursor, &committed) && committed_of(queue->key) == committed) {
           queue->cursor = cursor;
           queue->committed = committed;
+          continue;
+        }
+      } else if (queue != nullptr && queue->cursor >= 0 && row.kind == 'i') {
+        auto order = std::make_unique<OrderInfo>();
+        if (decode_order(value, order.get()) && order->next_off() >= queue->cursor) {
+          order->kind = Due::Kind::kOrder;
+          order->queue = queue;
+          queue->order = std::move(order);
+          arm_order(*queue);
           continue;
         }
       } else if (queue != nullptr && queue->cursor >= 0) {

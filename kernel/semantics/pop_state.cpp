@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kQueueValueBytes = 16;
 constexpr std::size_t kCheckpointFixedBytes = 32;
+constexpr std::size_t kOrderFixedBytes = 16, kOrderMessageBytes = 20, kAttemptMaxBytes = 255;
 constexpr char kVersion = 1;
 constexpr char kKeepCount = 1;
 
@@ -63,6 +64,43 @@ std::string pop_queue_value(const PopQueue &queue) {
   return value;
 }
 
+std::string order_key(const PopQueue &queue) { return key_of(queue, 'i'); }
+
+std::string order_value(const OrderInfo &order) {
+  GANTRY_ASSERT(order.messages.size() <= GANTRY_POP_MAX_RECORDS);
+  std::uint32_t acked = 0;
+  for (std::size_t i = 0; i < order.messages.size(); ++i) acked |= (order.messages[i].acked ? 1u : 0u) << i;
+  if (static_cast<std::size_t>(std::popcount(acked)) == order.messages.size()) return {};
+  // An attempt with a longer name is only not recognised when it asks again.
+  const std::string_view attempt = order.attempt.size() <= kAttemptMaxBytes ? std::string_view(order.attempt) : std::string_view();
+  std::string value{kVersion, static_cast<char>(order.messages.size()), static_cast<char>(attempt.size()), '\0'};
+  put32(value, acked);
+  put64(value, order.pop_ms);
+  value.append(attempt);
+  for (const OrderInfo::Message &m : order.messages) {
+    put64(value, m.offset);
+    put64(value, m.visible_ms);
+    put32(value, m.deliveries);
+  }
+  return value;
+}
+
+bool decode_order(std::string_view value, OrderInfo *out) {
+  if (value.size() < kOrderFixedBytes || value[0] != kVersion) return false;
+  const std::size_t n = static_cast<std::uint8_t>(value[1]), attempt_bytes = static_cast<std::uint8_t>(value[2]);
+  if (n == 0 || n > GANTRY_POP_MAX_RECORDS || value.size() != kOrderFixedBytes + attempt_bytes + n * kOrderMessageBytes) return false;
+  const std::uint32_t acked = load_be32(value.data() + 4);
+  out->pop_ms = get64(value.data() + 8);
+  out->attempt = value.substr(kOrderFixedBytes, attempt_bytes);
+  const char *p = value.data() + kOrderFixedBytes + attempt_bytes;
+  for (std::size_t i = 0; i < n; ++i, p += kOrderMessageBytes) {
+    OrderInfo::Message m{get64(p), get64(p + 8), load_be32(p + 16), (acked >> i & 1) != 0};
+    if (!out->messages.empty() && m.offset <= out->messages.back().offset) return false;
+    out->messages.push_back(m);
+  }
+  return true;
+}
+
 std::string checkpoint_key(const PopQueue &queue, const Checkpoint &ck) {
   std::string key = key_of(queue, ck.kind == Due::Kind::kHeld ? 'h' : 'c');
   put64(key, ck.start_off);
@@ -85,12 +123,13 @@ bool decode_pop_key(std::string_view key, PopRow *out) {
   key.remove_prefix(1);
   const std::size_t group_end = key.find('\0');
   const std::size_t topic_end = group_end == std::string_view::npos ? group_end : key.find('\0', group_end + 1);
-  const std::size_t tail = out->kind == 'q' ? 4 : 12;
+  const bool of_queue = out->kind == 'q' || out->kind == 'i';
+  const std::size_t tail = of_queue ? 4 : 12;
   if (topic_end == std::string_view::npos || key.size() != topic_end + 1 + tail) return false;
   out->group = key.substr(0, group_end);
   out->topic = key.substr(group_end + 1, topic_end - group_end - 1);
   out->queue_no = load_be32(key.data() + topic_end + 1);
-  out->offset = out->kind == 'q' ? 0 : get64(key.data() + topic_end + 5);
+  out->offset = of_queue ? 0 : get64(key.data() + topic_end + 5);
   return true;
 }
 

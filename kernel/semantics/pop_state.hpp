@@ -125,6 +125,8 @@ struct PopQueue {
 //   q: cursor 8, committed 8                            one per queue
 //   c: checkpoint, h: message with a changed time       offset = start_off
 //      version 1, n 1, flags 1, 0, pending 4, pop_ms 8, invisible_ms 8, phys_pos 8, diffs 4 each
+//   i: what was popped in order last                    one per queue, while any of it is not acknowledged
+//      version 1, n 1, bytes of attempt 1, 0, acknowledged (bit i: message i) 4, pop_ms 8, attempt, and for each: offset 8, visible_ms 8, deliveries 4
 //   "pop/o" alone: op queue offset 8                    what op records before it name is settled
 inline constexpr std::string_view kPopOpRow = "pop/o";
 struct PopRow {
@@ -135,11 +137,14 @@ struct PopRow {
 };
 [[nodiscard]] std::string pop_queue_key(const PopQueue &queue);
 [[nodiscard]] std::string pop_queue_value(const PopQueue &queue);
+[[nodiscard]] std::string order_key(const PopQueue &queue);
+[[nodiscard]] std::string order_value(const OrderInfo &order);  // empty: all of it is acknowledged
 [[nodiscard]] std::string checkpoint_key(const PopQueue &queue, const Checkpoint &ck);
 [[nodiscard]] std::string checkpoint_value(const Checkpoint &ck);
 // False: the bytes have another shape. `key` without the prefix "pop/".
 [[nodiscard]] bool decode_pop_key(std::string_view key, PopRow *out);
 [[nodiscard]] bool decode_pop_queue(std::string_view value, std::int64_t *cursor, std::int64_t *committed);
+[[nodiscard]] bool decode_order(std::string_view value, OrderInfo *out);
 [[nodiscard]] bool decode_checkpoint(std::string_view value, std::int64_t start_off, Checkpoint *out);
 
 }  // namespace gantry::semantics

@@ -77,7 +77,7 @@ void Pop::take_records(PopJob &job, PopQueue &queue, const gantry_read_result &r
   part.abi.n = read.n;
   result.records.insert(result.records.end(), read.records, read.records + read.n);
   count_gets(queue, read);
-  if ((job.flags & GANTRY_POP_ORDER) != 0) return note_order(job, queue, part);
+  if ((job.flags & GANTRY_POP_ORDER) != 0) return note_order(job, queue, part, rows);
   Checkpoint &ck = queue.checkpoints[job.read_from];
   ck.queue = &queue;
   ck.start_off = job.read_from;

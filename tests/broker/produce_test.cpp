@@ -61,6 +61,34 @@ TEST_F(Produce, RecordHasRocketMqsLayout) {
   EXPECT_FALSE(in.failed());
 }
 
+TEST_F(Produce, WhatTheProtocolAddsIsStoredInFront) {
+  const gantry_topic t = topic("T");
+  gantry_produce req = message(t, "x", "A\x01" "1\x02WAIT\x01true\x02" "B\x01" "2");
+  std::string lead = "R\x01" + std::string(GANTRY_LEAD_PROPS_BYTES - 3, 'r') + "\x02";
+  req.lead_props = str(lead);
+  ASSERT_EQ(produce(req).status, GANTRY_OK);
+  const Fetched got = fetch(pull(t, group("G"), 0));
+  ASSERT_EQ(got.records.size(), 1u);
+  const std::string record(got.records[0]);
+  EXPECT_NE(record.find("CLUSTER\x01" "DefaultCluster\x02" + lead + "A\x01" "1\x02" "B\x01" "2"), std::string::npos);
+  EXPECT_EQ(load_be32(record.data()), record.size());
+  lead += "S\x01s\x02";
+  req.lead_props = str(lead);
+  refused(req, GANTRY_E_LIMIT, GANTRY_SUBJECT_PROPERTIES);
+}
+
+TEST_F(Produce, WhatTheProtocolAddsGoesThroughADelay) {
+  const gantry_topic t = topic("T");
+  gantry_produce req = message(t, "x", "DELAY\x01" "1");
+  req.lead_props = str("R\x01r\x02");
+  ASSERT_EQ(produce(req).status, GANTRY_OK);
+  gantry_topic_info schedule{};
+  ASSERT_EQ(broker_->topic_find("SCHEDULE_TOPIC_XXXX", &schedule), GANTRY_OK);
+  const Fetched got = fetch(pull(schedule.topic, group("G"), 0));
+  ASSERT_EQ(got.records.size(), 1u);
+  EXPECT_NE(got.records[0].find("\x02R\x01r\x02"), std::string::npos);
+}
+
 TEST_F(Produce, BornHostMayBeIpv6) {
   const gantry_topic t = topic("T");
   gantry_produce req = message(t, "x");

@@ -54,6 +54,14 @@ TEST_F(BatchSendTest, BatchLevelPropertiesAreAppendedToEachMessage) {
   EXPECT_EQ(broker_->produced[2].props, "X\1Y");
 }
 
+TEST_F(BatchSendTest, EachMessageOfA5xClientIsMarked) {
+  start();
+  ASSERT_EQ(feed(open(), frame(java_header(320, 9, send_fields("T", 1, ""), 0, 500), item("a", "K\1V") + item("b", ""))), GANTRY_OK);
+  ASSERT_EQ(broker_->produced.size(), 2u);
+  for (const auto &p : broker_->produced) EXPECT_EQ(p.lead_props, "MSG_REGION\1DefaultRegion\2TRACE_ON\1true\2");
+  EXPECT_EQ(broker_->produced[0].props, "K\1V");
+}
+
 TEST_F(BatchSendTest, BatchWithoutQueueGoesToOneQueue) {
   start();
   const gantry_conn c = open();

@@ -172,6 +172,17 @@ TEST_F(ConnectionTest, StartRefusesAnAddressThatIsNone) {
   }
 }
 
+TEST_F(ConnectionTest, CreateRefusesARegionThatCannotBeStored) {
+  for (const auto &[region, status] : {std::pair{std::string(200, 'r'), GANTRY_OK}, {std::string(201, 'r'), GANTRY_E_CONFIG}, {std::string("a\x02" "b"), GANTRY_E_CONFIG}}) {
+    const gantry::test::FakeConfig config(component_, {{"region", region}});
+    void *self = nullptr;
+    gantry_error error{};
+    EXPECT_EQ(component_.create(host_.abi(), config.abi(), &self, &error), status) << region;
+    if (status == GANTRY_OK) component_.destroy(self);
+    else EXPECT_NE(std::string(error.text).find("region"), std::string::npos) << error.text;
+  }
+}
+
 TEST_F(ConnectionTest, StartThatFailsHalfWayCleansUp) {
   const gantry::test::FakeConfig config(component_, {{"nameservers", "no-port"}});
   void *self = nullptr;

@@ -25,7 +25,7 @@ class FakeBroker {
   };
   struct Produced {  // a gantry_produce with copies of what it borrowed
     gantry_produce req;
-    std::string topic, body, props;
+    std::string topic, body, props, lead_props;
     gantry_cq cq;
   };
   struct Fetched {

@@ -66,7 +66,7 @@ struct FakeBrokerTables {
     if (fake().produce_refusal != 0) return fake().produce_refusal;
     const std::uint32_t taken = std::min(n, fake().produce_credit);
     for (std::uint32_t i = 0; i < taken; ++i)
-      fake().produced.push_back({reqs[i], fake().name_of(reqs[i].topic), std::string(view(reqs[i].body)), std::string(view(reqs[i].props)), cq});
+      fake().produced.push_back({reqs[i], fake().name_of(reqs[i].topic), std::string(view(reqs[i].body)), std::string(view(reqs[i].props)), std::string(view(reqs[i].lead_props)), cq});
     fake().produce_credit -= fake().produce_credit == UINT32_MAX ? 0 : taken;
     return taken == 0 ? GANTRY_E_AGAIN : static_cast<std::int32_t>(taken);
   }

@@ -44,6 +44,31 @@ TEST_F(SendTest, OneMessage) {
   EXPECT_EQ(broker_->store_host, "10.0.0.9.:10911");
 }
 
+// 5.x consumers leave no trace of a message without these; a 4.x broker does not store them.
+TEST_F(SendTest, MessagesOf5xClientsCarryTheMarksThatTracesNeed) {
+  start();
+  const gantry_conn c = open();
+  for (const int version : {409, 411, 412, 500}) ASSERT_EQ(feed(c, frame(java_header(310, version, send_fields(), 0, version), "a")), GANTRY_OK);
+  ASSERT_EQ(broker_->produced.size(), 4u);
+  EXPECT_EQ(broker_->produced[0].lead_props, "");
+  EXPECT_EQ(broker_->produced[1].lead_props, "");
+  EXPECT_EQ(broker_->produced[2].lead_props, "MSG_REGION\1DefaultRegion\2TRACE_ON\1true\2");
+  EXPECT_EQ(broker_->produced[3].lead_props, broker_->produced[2].lead_props);
+  EXPECT_EQ(broker_->produced[3].props, "KEYS\1k");
+  // Each send is judged by its own version, not by that of the one whose place it takes.
+  for (const int version : {500, 409}) ASSERT_EQ(feed(c, frame(java_header(310, version, send_fields(), 0, version), "b")), GANTRY_OK);
+  ASSERT_EQ(broker_->produced.size(), 6u);
+  EXPECT_NE(broker_->produced[4].lead_props, "");
+  EXPECT_EQ(broker_->produced[5].lead_props, "");
+}
+
+TEST_F(SendTest, MessagesOf4xClientsAreMarkedWhenTheSettingsSaySo) {
+  start({{"advertise", "10.0.0.9:10911"}, {"region", "north"}, {"trace_on", "false"}, {"mark_messages_of_4x", "true"}});
+  ASSERT_EQ(feed(open(), request(310, 7, send_fields(), "a")), GANTRY_OK);
+  ASSERT_EQ(broker_->produced.size(), 1u);
+  EXPECT_EQ(broker_->produced[0].lead_props, "MSG_REGION\1north\2TRACE_ON\1false\2");
+}
+
 TEST_F(SendTest, BinaryRequestGetsBinaryReply) {
   start();
   const gantry_conn c = open();

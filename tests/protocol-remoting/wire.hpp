@@ -36,12 +36,12 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 }
 
 // As the Java client writes it: compact, keys sorted, all ext values strings.
-[[nodiscard]] inline std::string java_header(std::int32_t code, std::int32_t opaque, const Fields &fields, std::int32_t flag = 0) {
+[[nodiscard]] inline std::string java_header(std::int32_t code, std::int32_t opaque, const Fields &fields, std::int32_t flag = 0, std::int32_t version = 409) {
   std::string ext;
   for (const auto &[key, value] : fields) ext += (ext.empty() ? "" : ",") + quoted(key) + ":" + quoted(value);
   return "{\"code\":" + std::to_string(code) + (fields.empty() ? "" : ",\"extFields\":{" + ext + "}") + ",\"flag\":" +
          std::to_string(flag) + ",\"language\":\"JAVA\",\"opaque\":" + std::to_string(opaque) +
-         ",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":409}";
+         ",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":" + std::to_string(version) + "}";
 }
 
 [[nodiscard]] inline std::string binary_header(std::int32_t code, std::int32_t opaque, const Fields &fields, std::int32_t flag = 0,

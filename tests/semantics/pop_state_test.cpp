@@ -51,6 +51,63 @@ TEST(PopRows, GoThereAndBack) {
   EXPECT_EQ(committed, 5);
 }
 
+semantics::OrderInfo order_of_three() {
+  semantics::OrderInfo order;
+  order.attempt = "try-1";
+  order.pop_ms = 1'700'000'000'123;
+  order.messages = {{7, 1'700'000'060'123, 0, true}, {9, 1'700'000'060'124, 2, false}, {10, 1'700'000'060'123, 1, true}};
+  return order;
+}
+
+TEST(PopRows, WhatWasPoppedInOrderGoesThereAndBack) {
+  broker::Topic topic;
+  topic.name = "T";
+  semantics::PopQueue queue;
+  queue.group = "G";
+  queue.topic = &topic;
+  queue.key.queue_no = 7;
+  semantics::PopRow row;
+  ASSERT_TRUE(semantics::decode_pop_key(std::string_view(order_key(queue)).substr(4), &row));
+  EXPECT_EQ(row.kind, 'i');
+  EXPECT_EQ(row.topic, "T");
+  EXPECT_EQ(row.queue_no, 7u);
+  semantics::OrderInfo order = order_of_three(), read;
+  ASSERT_TRUE(semantics::decode_order(order_value(order), &read));
+  EXPECT_EQ(read.attempt, order.attempt);
+  EXPECT_EQ(read.pop_ms, order.pop_ms);
+  ASSERT_EQ(read.messages.size(), 3u);
+  EXPECT_EQ(read.next_off(), 9);
+  EXPECT_EQ(read.messages[1].visible_ms, 1'700'000'060'124);
+  EXPECT_EQ(read.messages[1].deliveries, 2u);
+  EXPECT_TRUE(read.messages[2].acked);
+  order.attempt.assign(256, 'a');
+  semantics::OrderInfo long_attempt;
+  ASSERT_TRUE(semantics::decode_order(order_value(order), &long_attempt));
+  EXPECT_EQ(long_attempt.attempt, "");
+  order.messages[1].acked = true;
+  EXPECT_EQ(order_value(order), "") << "nothing of it is out";
+}
+
+TEST(PopRows, DamagedRowsOfWhatWasPoppedInOrderAreRefused) {
+  const std::string good = order_value(order_of_three());
+  const auto refused = [](const std::string &value) {
+    semantics::OrderInfo read;
+    return !semantics::decode_order(value, &read);
+  };
+  EXPECT_FALSE(refused(good));
+  EXPECT_TRUE(refused(good.substr(0, 15)));
+  EXPECT_TRUE(refused(good.substr(0, good.size() - 1)));
+  EXPECT_TRUE(refused(good + "x"));
+  for (const auto &[at, byte] : {std::pair{0u, '\2'}, {1u, '\0'}, {1u, '\41'}, {2u, '\6'}}) {
+    std::string bad = good;
+    bad[at] = byte;
+    EXPECT_TRUE(refused(bad)) << "byte " << at;
+  }
+  semantics::OrderInfo backwards = order_of_three();
+  std::swap(backwards.messages[0], backwards.messages[1]);
+  EXPECT_TRUE(refused(order_value(backwards)));
+}
+
 TEST(PopRows, DamagedOnesAreRefused) {
   semantics::PopRow row;
   EXPECT_FALSE(semantics::decode_pop_key("", &row));
@@ -165,6 +222,90 @@ TEST_F(PopRestart, AGroupThatWasMovedStartsThere) {
   restart(rows(t, 0));
   EXPECT_EQ(pop(t).bodies, (std::vector<std::string>{"b", "c", "d"}));
   EXPECT_EQ(ack(restored(t, 0)), GANTRY_POP_VOID);
+}
+
+// Rows as they were really written.
+class PopOrderRestart : public PopRestart {
+ protected:
+  const gantry_store_v1 *store_table(const gantry_store_v1 *real) override {
+    real_ = real;
+    patched_ = *real;
+    written_.clear();
+    patched_.meta_write = [](void *self, const gantry_meta_op *ops, std::uint32_t n, std::uint32_t durability, std::uint64_t user_data, gantry_cq cq) noexcept {
+      for (std::uint32_t i = 0; i < n; ++i) {
+        const std::string key(view(ops[i].key));
+        if (ops[i].op == GANTRY_META_DELETE) written_.erase(key);
+        else written_[key] = std::string(view(ops[i].value));
+      }
+      return real_->meta_write(self, ops, n, durability, user_data, cq);
+    };
+    return &patched_;
+  }
+  void restart_as_written() {
+    std::vector<std::pair<std::string, std::string>> rows;
+    for (const auto &[key, value] : written_)
+      if (key.starts_with("pop/")) rows.emplace_back(key, value);
+    restart(rows);
+  }
+  [[nodiscard]] static bool order_row_written() {
+    for (const auto &[key, value] : written_)
+      if (key.starts_with("pop/i")) return true;
+    return false;
+  }
+  gantry_pop in_order(gantry_topic t, std::uint32_t max) {
+    gantry_pop req = request(t, max, 5'000);
+    req.flags = GANTRY_POP_ORDER;
+    req.user_data = ++next_user_data_;
+    return req;
+  }
+  gantry_pop_handle ordered(const Popped &p, std::size_t i) { return handle(p, 0, i, group("G"), GANTRY_POP_ORDER); }
+
+  static inline const gantry_store_v1 *real_ = nullptr;
+  static inline gantry_store_v1 patched_{};
+  static inline std::map<std::string, std::string> written_;
+};
+
+TEST_F(PopOrderRestart, AQueueStaysBlockedAndItsHandlesStayGood) {
+  const gantry_topic t = topic("T", 1);
+  for (const char *body : {"a", "b", "c"}) ASSERT_EQ(produce(t, body).status, GANTRY_OK);
+  const Popped first = pop(in_order(t, 2));
+  ASSERT_EQ(first.bodies, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(ack(ordered(first, 1)), GANTRY_OK);
+  restart_as_written();
+  EXPECT_EQ(pop(in_order(t, 2)).outcome, GANTRY_POP_NOTHING) << "a is out still";
+  EXPECT_EQ(ack(ordered(first, 0)), GANTRY_OK);
+  EXPECT_EQ(committed(t), 2) << "b was acknowledged before the restart";
+  EXPECT_FALSE(order_row_written()) << "nothing is out";
+  EXPECT_EQ(pop(in_order(t, 2)).bodies, std::vector<std::string>{"c"});
+  EXPECT_TRUE(order_row_written());
+}
+
+TEST_F(PopOrderRestart, WhatIsNotAcknowledgedComesAgainWithItsCountWhenItsTimeIsOver) {
+  const gantry_topic t = topic("T", 1);
+  for (const char *body : {"a", "b"}) ASSERT_EQ(produce(t, body).status, GANTRY_OK);
+  const Popped first = pop(in_order(t, 2));
+  ASSERT_EQ(first.bodies.size(), 2u);
+  EXPECT_EQ(ack(ordered(first, 0)), GANTRY_OK);
+  gantry_pop_handle b = ordered(first, 1);
+  ASSERT_EQ(change(b, 9'000), GANTRY_OK);
+  restart_as_written();
+  pass_ms(6'000);
+  EXPECT_EQ(pop(in_order(t, 2)).outcome, GANTRY_POP_NOTHING) << "its time was changed before the restart";
+  pass_ms(3'500);
+  const Popped again = pop(in_order(t, 2));
+  EXPECT_EQ(again.bodies, std::vector<std::string>{"b"});
+  EXPECT_EQ(again.parts.at(0).deliveries, std::vector<std::uint32_t>{1});
+}
+
+TEST_F(PopOrderRestart, AGroupThatWasMovedIsNotBlocked) {
+  const gantry_topic t = topic("T", 1);
+  for (const char *body : {"a", "b"}) ASSERT_EQ(produce(t, body).status, GANTRY_OK);
+  const Popped first = pop(in_order(t, 1));
+  ASSERT_EQ(first.bodies.size(), 1u);
+  host_.on_shard(0, [&] { ASSERT_EQ(broker_->offset_commit(group("G"), t, 0, 1, 0, 0), GANTRY_OK); });
+  restart_as_written();
+  EXPECT_EQ(pop(in_order(t, 2)).bodies, std::vector<std::string>{"b"});
+  EXPECT_EQ(ack(ordered(first, 0)), GANTRY_POP_VOID);
 }
 
 // From where on retention must leave the log alone.

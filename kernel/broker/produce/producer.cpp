@@ -17,7 +17,7 @@ namespace {
 // REAL_TOPIC, REAL_QID and TIMER_OUT_MS with their separators.
 constexpr std::size_t kHeldPropsBytes = kMaxTopicBytes + 80;
 
-constexpr std::size_t kScratchPerRecord = kLayoutBytes + kHeldPropsBytes;
+constexpr std::size_t kScratchPerRecord = kLayoutBytes + GANTRY_LEAD_PROPS_BYTES + kHeldPropsBytes;
 
 HostAddress born_host(const gantry_produce &req) {
   HostAddress host;
@@ -143,6 +143,7 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
   };
   // Such bits come with the property or from nobody; stored as they are they would make a message that is never seen.
   if (!props.transaction && (req.sys_flags & kSysFlagTransactionMask) != 0) return refuse(GANTRY_E_INVALID, GANTRY_SUBJECT_PROPERTIES);
+  if (req.lead_props.n > GANTRY_LEAD_PROPS_BYTES) return refuse(GANTRY_E_LIMIT, GANTRY_SUBJECT_PROPERTIES);
   Place place{admitted.topic, admitted.store_queue, admitted.queue_no, java_hash(props.tags), {}};
   if (is_dead_letter(req, *admitted.topic)) {
     if (const std::int32_t status = bury(admitted, place); status != GANTRY_OK) return refuse(status, GANTRY_SUBJECT_STORE);
@@ -165,6 +166,7 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
   record.header.born_ms = req.born_ms;
   record.header.store_ms = now_ms;
   record.body = view(req.body);
+  record.lead_props = view(req.lead_props);
   record.copied_props = place.props;
   record.props = props.before_wait;
   record.more_props = props.after_wait;

@@ -15,8 +15,8 @@ struct NewRecord {
   const Topic *topic = nullptr;
   RecordHeader header{};         // all but total_bytes and body_bytes
   std::string_view body;
-  // The property string without CLUSTER, in this order. The first part is copied, the others and the body must stay.
-  std::string_view copied_props, props, more_props;
+  // The property string without CLUSTER, in this order. The first two parts are copied, the others and the body must stay.
+  std::string_view lead_props, copied_props, props, more_props;
   std::string_view keys, uniq_key;  // what it is found by
   const gantry_link *links = nullptr;
   std::uint32_t n_links = 1;
@@ -28,7 +28,7 @@ struct RecordSpans {  // of one append; alive during the call
   gantry_span spans[5];
 };
 
-// Most bytes that lay_out uses of its scratch, apart from copied_props: fixed header with two IPv6 hosts, topicLength, topic, propertiesLength and the CLUSTER property.
+// Most bytes that lay_out uses of its scratch, apart from lead_props and copied_props: fixed header with two IPv6 hosts, topicLength, topic, propertiesLength and the CLUSTER property.
 inline constexpr std::size_t kLayoutBytes = kFixedBytesIpv4 + 2 * kIpv6ExtraBytes + 1 + kMaxTopicBytes + 2 + 300;
 
 // Fills `append` in, user_data apart; what it points to are `out`, `scratch`, the record's own parts, and key hashes that are added to `keys`: point key_hashes
@@ -37,7 +37,7 @@ inline constexpr std::size_t kLayoutBytes = kFixedBytesIpv4 + 2 * kIpv6ExtraByte
   const std::string &tail = record.topic->tail_prefix;
   const std::size_t name_bytes = record.topic->name.size();
   const std::size_t cluster_bytes = tail.size() - 1 - name_bytes - 2;
-  const std::size_t props_bytes = cluster_bytes + record.copied_props.size() + record.props.size() + record.more_props.size();
+  const std::size_t props_bytes = cluster_bytes + record.lead_props.size() + record.copied_props.size() + record.props.size() + record.more_props.size();
   if (props_bytes > kMaxPropertiesBytes) return GANTRY_E_LIMIT;
 
   RecordHeader header = record.header;
@@ -49,9 +49,14 @@ inline constexpr std::size_t kLayoutBytes = kFixedBytesIpv4 + 2 * kIpv6ExtraByte
   out->spans[RecordSpans::kBody] = span(record.body);
   std::memcpy(scratch, tail.data(), tail.size());
   store_be16(scratch + 1 + name_bytes, static_cast<std::uint16_t>(props_bytes));
-  if (!record.copied_props.empty()) std::memcpy(scratch + tail.size(), record.copied_props.data(), record.copied_props.size());
-  out->spans[2] = span(scratch, tail.size() + record.copied_props.size());
-  scratch += tail.size() + record.copied_props.size();
+  std::size_t tail_bytes = tail.size();
+  for (const std::string_view part : {record.lead_props, record.copied_props}) {
+    if (part.empty()) continue;
+    std::memcpy(scratch + tail_bytes, part.data(), part.size());
+    tail_bytes += part.size();
+  }
+  out->spans[2] = span(scratch, tail_bytes);
+  scratch += tail_bytes;
   out->spans[3] = span(record.props);
   out->spans[4] = span(record.more_props);
 

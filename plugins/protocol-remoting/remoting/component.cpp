@@ -12,11 +12,13 @@ namespace gantry::remoting {
 
 namespace {
 
+constexpr std::size_t kRegionMaxBytes = 200;  // with the other mark below GANTRY_LEAD_PROPS_BYTES
+
 struct Instance {
   Services services;
   RegistrarOptions registration;
   std::string region;
-  bool trace_on = true;
+  bool trace_on = true, mark_all = false;
   // From start to destroy:
   std::optional<Settings> settings;
   std::atomic<std::uint64_t> topics_generation{1};
@@ -34,7 +36,10 @@ std::int32_t create(const gantry_host *host, const gantry_config *config, void *
   auto made = std::make_unique<Instance>();
   made->services = *services;
   made->region = view(config->get_text(config, "region"));
+  if (made->region.size() > kRegionMaxBytes || made->region.find_first_of("\x01\x02") != std::string::npos)
+    return report(Error{GANTRY_E_CONFIG, "region is " + std::to_string(made->region.size()) + " bytes or has control characters; choose a name of up to " + std::to_string(kRegionMaxBytes) + " bytes"}, err);
   made->trace_on = config->get_int(config, "trace_on") != 0;
+  made->mark_all = config->get_int(config, "mark_messages_of_4x") != 0;
   made->registration.advertise = view(config->get_text(config, "advertise"));
   if (made->registration.advertise.empty()) made->registration.advertise = advertised_for(view(config->get_text(config, "listen")));
   made->registration.period_ms = config->get_int(config, "register_period");
@@ -52,7 +57,7 @@ Result<void> start_parts(Instance &in) {
   info.size = sizeof info;
   s.broker->info(s.host, &info);
   s.broker->set_store_host(s.host, store_host->ip, store_host->ip_bytes, store_host->port);
-  in.settings.emplace(*store_host, in.region, in.trace_on, info);
+  in.settings.emplace(*store_host, in.region, in.trace_on, in.mark_all, info);
   const std::uint32_t shards = s.exec->shard_count(s.host);
   for (std::uint32_t i = 0; i < shards; ++i) {
     in.shards.push_back(std::make_unique<Shard>(s, *in.settings, in.topics_generation, i));
@@ -162,8 +167,10 @@ constexpr gantry_config_key kKeys[] = {
     {"listen", GANTRY_KEY_STRING, 0, nullptr, 0, 0, nullptr, "the kernel's key, read to derive advertise"},
     {"nameservers", GANTRY_KEY_LIST, 0, nullptr, 0, 0, nullptr, "name servers to register at, each \"host:port\"; empty: none"},
     {"register_period", GANTRY_KEY_DURATION, 0, "30s", 10'000, 60'000, nullptr, "time between registrations when no topic changed"},
-    {"region", GANTRY_KEY_STRING, 0, "DefaultRegion", 0, 0, nullptr, "region told to producers, for message traces"},
+    {"region", GANTRY_KEY_STRING, 0, "DefaultRegion", 0, 0, nullptr, "region told to producers and stored with messages of 5.x clients, for message traces; up to 200 bytes"},
     {"trace_on", GANTRY_KEY_BOOL, 0, "true", 0, 0, nullptr, "whether clients may trace messages of this broker"},
+    {"mark_messages_of_4x", GANTRY_KEY_BOOL, 0, "false", 0, 0, nullptr,
+     "give messages of clients before 5.0 the properties MSG_REGION and TRACE_ON too (some 40 bytes each): 5.x consumers trace no others"},
 };
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace gantry::remoting {
 
 // Older clients send the field maxReconsumeTimes with no meaning (3.4.9 is the first that means it).
 inline constexpr std::int32_t kVersionWithRetryLimit = 121;
+inline constexpr std::int32_t kVersion5 = 412;  // V5_0_0_SNAPSHOT, the first of 5.x
 
 struct Request {
   Connection &conn;

@@ -162,6 +162,7 @@ void Sender::fill(gantry_produce &out, const Request &request, const SendHeader 
   out.sys_flags = static_cast<std::uint32_t>(send.sys_flag);
   out.reconsume_times = static_cast<std::uint32_t>(send.reconsume_times);
   out.max_reconsume_times = request.header.version >= kVersionWithRetryLimit ? send.max_reconsume_times : -1;
+  out.lead_props = ctx_.settings.mark_all || request.header.version >= kVersion5 ? str(ctx_.settings.trace_marks) : gantry_str{};
   out.durability = wait_stored ? GANTRY_DURABILITY_DEFAULT : ctx_.settings.impatient_durability;
 }
 

@@ -78,8 +78,11 @@ typedef struct gantry_produce { /* spans are borrowed until produce returns */
   uint32_t durability; /* GANTRY_DURABILITY_DEFAULT or a level */
   int32_t max_reconsume_times; /* to a %RETRY% topic with at least so many reconsume_times: a dead letter; < 0: as the group says */
   uint32_t pad;
-  uint64_t reserved[7]; /* 0 */
+  gantry_str lead_props; /* entries that the protocol adds, each closed by 0x02, up to GANTRY_LEAD_PROPS_BYTES: stored in front of props.
+                          * What the broker acts on is read from props alone */
+  uint64_t reserved[5]; /* 0 */
 } gantry_produce;
+#define GANTRY_LEAD_PROPS_BYTES 256u
 
 /* ---- fetch ------------------------------------------------------------------------------------------------------------------- */
 #define GANTRY_FETCH_FOUND 0u

@@ -32,7 +32,7 @@ func main() {
 	var wait sync.WaitGroup
 	var lock sync.Mutex
 	passed, failed, skipped := 0, 0, 0
-	for _, c := range append(sendCases(), append(consumeCases(), append(pullCases(), append(featureCases(), changeCases()...)...)...)...) {
+	for _, c := range append(sendCases(), append(consumeCases(), append(pullCases(), append(featureCases(), append(changeCases(), moreCases()...)...)...)...)...) {
 		if !only.MatchString(c.name) || skip.MatchString(c.name) {
 			continue
 		}

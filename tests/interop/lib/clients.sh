@@ -82,6 +82,21 @@ run_go() {
   run_program go env "HOME=$WORK/home" "$GO_CLIENT"
 }
 
+# The C++ library, through its C interface. Where it cannot be had all of its cases are skipped, not failed.
+run_cpp() {
+  need_target && need_home || return
+  mkdir -p "$WORK/cpp-logs"
+  local rc=0
+  cpp_library && { compile_cpp || rc=$?; }
+  if [ -n "$CPP_MISSING" ]; then
+    run_program cpp printf 'SKIP cpp: %s\n0 passed, 0 failed, 1 skipped\n' "$CPP_MISSING"
+  elif [ $rc -ne 0 ]; then
+    run_program cpp false
+  else
+    run_program cpp env "HOME=$WORK/home" "INTEROP_CPP_LOGS=$WORK/cpp-logs" "$CPP_PROGRAM"
+  fi
+}
+
 # RocketMQ's own mqadmin of both lines, its commands one after the other in one JVM; some leave files where they are started.
 run_mqadmin_4_9_8() { need_target && need_home && run_mqadmin_version "$CLIENT_4"; }
 
@@ -176,6 +191,7 @@ needs_own_target() { # NAME: whether a target of the program's own can be starte
 run_death() {
   needs_own_target death || return 0
   death_pair death "$TARGET" "$TARGET" death_
+  death_pair death-5x "$TARGET" "$TARGET" 'death_(loses|keeps)' "$CLIENT_5"
 }
 
 # The target's broker at RocketMQ's name server, and RocketMQ's broker at the target's name server.
@@ -186,7 +202,7 @@ run_cross() {
   death_pair "cross-$TARGET-nameserver" "$TARGET" "$other" 'send_sync|push_clustering|death_removes'
 }
 
-# death_pair NAME NAMESERVER_SIDE BROKER_SIDE CASES: runs cases (prefixes) against a name server and a broker in
+# death_pair NAME NAMESERVER_SIDE BROKER_SIDE CASES [CLIENT_VERSION]: runs cases (prefixes) against a name server and a broker in
 # processes of their own, which the cases may kill and start again.
 death_pair() {
   local name="$1" dir="$WORK/$1" ns_side="$2" broker_side="$3" ns
@@ -198,8 +214,8 @@ death_pair() {
     { run_program "$name" false; return; }
   NAMESRV_ADDR="$ns" INTEROP_BROKER_PID_FILE="$dir/broker/broker.pid" \
     INTEROP_BROKER_START="$(declare -p INTEROP_DIR GANTRY_BINARY ROCKETMQ_FEATURES 2>/dev/null | tr '\n' ';') $(declare -f control); control $broker_side start-broker '$dir/broker' $ns $PORT" \
-    INTEROP_ONLY="${INTEROP_ONLY:-($4).*}" run_java "$name" "$CLIENT_4"
-  # The last case has killed the broker.
+    INTEROP_ONLY="${INTEROP_ONLY:-($4).*}" run_java "$name" "${5:-$CLIENT_4}"
+  # The last case may have killed the broker.
   control "$broker_side" stop-broker "$dir/broker" KILL
 }
 
@@ -277,14 +293,15 @@ run_side_by_side() {
 # prepare CLIENT: fetches and compiles what the client's program needs, so that its run begins at once.
 prepare() {
   case "$1" in
-    java-4.9.8 | death) java_client "$CLIENT_4" ;;
+    java-4.9.8) java_client "$CLIENT_4" ;;
     java-5x) java_client "$CLIENT_5" ;;
     java-3x) java_client "$CLIENT_3" ;;
     go) build_go ;;
+    cpp) cpp_library && compile_cpp || [ -n "$CPP_MISSING" ] ;;
     mqadmin-4.9.8) mqadmin_classes "$CLIENT_4" ;;
     mqadmin-5x) mqadmin_classes "$CLIENT_5" ;;
     quickstart) quickstart_classes && pom_classpath "$INTEROP_DIR/java/quickstart/pom.xml" "$CLIENT_5" >/dev/null ;;
-    binary | tls | room) java_client "$CLIENT_4" && java_client "$CLIENT_5" ;;
+    binary | tls | room | death) java_client "$CLIENT_4" && java_client "$CLIENT_5" ;;
     cross) java_client "$CLIENT_4" && "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_4" >/dev/null ;;
     side-by-side) "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_4" >/dev/null && "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_5" >/dev/null ;;
   esac

@@ -19,10 +19,13 @@ SOURCES = {
     "4.9.8": ["java/client/src", "java/client/src-4x"],
     "5.5.0": ["java/client/src", "java/client/src-5x"],
     "go": ["go"],
+    "cpp": ["cpp"],
 }
-TITLES = {"3.5.8": "Java 3.5.8", "4.9.8": "Java 4.9.8", "5.5.0": "Java 5.5.0", "go": "Go v2.1.2"}
+TITLES = {"3.5.8": "Java 3.5.8", "4.9.8": "Java 4.9.8", "5.5.0": "Java 5.5.0", "go": "Go v2.1.2", "cpp": "C++ 2.1.0 (C API)"}
 JAVA_CASE = re.compile(r'suite\.add(?:Alone)?\(\s*"([a-z0-9_]+)"')
-GO_CASE = re.compile(r'\{"(go_[a-z0-9_]+)",')
+# How a client's sources register a case; Java's unless it is here.
+FILES = {"go": "*.go", "cpp": "*.cpp"}
+CASES = {"go": re.compile(r'\{"(go_[a-z0-9_]+)",'), "cpp": re.compile(r'\{"(cpp_[a-z0-9_]+)",')}
 PROGRAM = re.compile(r"^run_(\w+)\(\)", re.M)
 REASONS = ("no such call", "not tested", "not served")
 HEAD = """# Which client features are proven
@@ -44,8 +47,8 @@ def registered() -> dict[str, dict[str, pathlib.Path]]:
     for client, folders in SOURCES.items():
         cases = {}
         for folder in folders:
-            for file in sorted((INTEROP / folder).rglob("*.go" if client == "go" else "*.java")):
-                for name in (GO_CASE if client == "go" else JAVA_CASE).findall(file.read_text()):
+            for file in sorted((INTEROP / folder).rglob(FILES.get(client, "*.java"))):
+                for name in CASES.get(client, JAVA_CASE).findall(file.read_text()):
                     if name in cases:
                         raise Wrong(f"{client}: two cases named {name}")
                     cases[name] = file

@@ -69,6 +69,13 @@ with_properties("with_real_topic", REAL_TOPIC="other", REAL_QID="3")
 with_properties("sharding_key", __SHARDINGKEY="s")
 
 
+@case
+def of_5x_client(session):
+    topic = session.topic()
+    session.ask("reply", codes.SEND_MESSAGE_V2, send_v2(topic, properties={"TAGS": "TagA"}), b"x", version=500)
+    stored(session, topic)
+
+
 def raw_properties(name: str, text: str) -> None:
     def run(session) -> None:
         topic = session.topic()

@@ -41,6 +41,7 @@ public final class Main {
         suite.add("old_pull_statuses", 60, Main::pullStatuses);
         suite.add("old_properties_and_query", 60, Main::query);
         FeatureCases.add(suite);
+        LimitCases.add(suite);
         int code = suite.run();
         Env.producer().shutdown();
         System.exit(code);
