@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <future>
 #include <thread>
@@ -29,6 +30,12 @@ io::TlsMode tls_mode(config::TlsMode mode) {
       return io::TlsMode::kRequired;
   }
   return io::TlsMode::kOff;
+}
+
+std::string gib(std::uint64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1u << 30));
+  return text;
 }
 
 broker::BrokerOptions broker_options(const config::Document &document) {
@@ -310,6 +317,7 @@ std::string Server::banner(const std::string &command, std::int64_t start_ms) co
     const char *promise = ack == "durable" ? "acknowledged messages survive kill -9 and power loss" : ack == "written" ? "acknowledged messages survive kill -9, not power loss" : "acknowledged messages live in memory only";
     text += row("ack", ack + ": " + promise);
     text += row("engine", stats.engine);
+    if (stats.disk_bytes != 0) text += row("disk", gib(stats.free_bytes) + " of " + gib(stats.disk_bytes) + " free" + (stats.space != GANTRY_SPACE_FINE ? ": SHORT OF SPACE, see the log" : ""));
     if (stats.recovered_bytes_cut != 0) text += row("recovered", "cut " + std::to_string(stats.recovered_bytes_cut) + " bytes of a torn tail that was never acknowledged");
   }
   for (const Used &used : used_) text += row(&used == &used_.front() ? "plugins" : "", used.id + " " + used.version + "  " + used.path);

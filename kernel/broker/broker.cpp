@@ -20,7 +20,7 @@ Broker::Broker(BrokerOptions options, const gantry_host *host, StorePort store, 
     : core_(std::move(options), host, store, events), fetcher_(core_), producer_(core_, *this, fetcher_), hold_(store.table, store.self), relay_(core_, fetcher_), redelivery_(core_, *this, relay_), key_lookup_(core_), admin_(core_, fetcher_) {}
 
 Result<void> Broker::open(const std::string &data_dir) {
-  const gantry_store_open args{sizeof args, 0, str(data_dir), core_.options.default_durability, 0};
+  const gantry_store_open args{sizeof args, 0, str(data_dir), core_.options.default_durability, 0, consumption_.table()};
   gantry_recovery_sink sink{};
   sink.self = this;
   sink.on_meta = [](void *self, gantry_str key, gantry_str value) noexcept { static_cast<Broker *>(self)->restore_meta(view(key), view(value)); };

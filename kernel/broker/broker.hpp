@@ -3,6 +3,7 @@
 
 #include "kernel/base/host_context.hpp"
 #include "kernel/broker/admin/admin.hpp"
+#include "kernel/broker/consumption.hpp"
 #include "kernel/broker/core.hpp"
 #include "kernel/broker/fetch/fetcher.hpp"
 #include "kernel/broker/fetch/key_lookup.hpp"
@@ -91,6 +92,7 @@ class Broker {
   void restore_queue(gantry_queue queue, std::string_view topic, std::uint32_t queue_no);
 
   Core core_;
+  Consumption consumption_{core_};
   Fetcher fetcher_;
   Producer producer_;
   RetentionHold hold_;

@@ -105,6 +105,7 @@ const gantry_admin_v1 kAdminTable = {
     .stat = [](const gantry_host *host, std::uint32_t kind, gantry_str topic, gantry_str group, gantry_stat *out) noexcept { return of(host).admin().stat(kind, view(topic), view(group), out); },
     .runtime = [](const gantry_host *host, gantry_broker_runtime *out) noexcept { of(host).admin().runtime(out); },
     .settings = [](const gantry_host *host, gantry_broker_settings *out) noexcept { of(host).admin().settings(out); },
+    .refusal = [](const gantry_host *host, char *out, std::uint32_t bytes) noexcept { return of(host).admin().refusal(out, bytes); },
 };
 
 }  // namespace

@@ -11,14 +11,19 @@ namespace gantry::commitlog {
 namespace {
 constexpr auto kLookEvery = std::chrono::milliseconds(1000);
 constexpr std::int64_t kRetryPrepareMs = 1000;
+constexpr auto kLookWhileMakingRoom = std::chrono::milliseconds(20);
 constexpr std::int64_t kRetryRaiseMs = 5000;
+constexpr std::int64_t kLookAtSpaceMs = 1000;
 }  // namespace
 
 Background::Background(Core &core)
     : core_(core),
+      space_(core),
       flushes_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_flushes_total", "Flushes of log files apart from flushing writes", GANTRY_NO_SHARD)),
       bad_records_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_bad_records_total", "Records found damaged, or stretches of the log", GANTRY_NO_SHARD)),
       dropped_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_dropped_segments_total", "Log files dropped by retention", GANTRY_NO_SHARD)),
+      unconsumed_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_dropped_unconsumed_total", "Records dropped before every group had consumed them", GANTRY_NO_SHARD)),
+      full_in_cell_(core.host.cell(GANTRY_METRIC_GAUGE, "store_full_in_seconds", "Time until no more records can be taken, at the present rate; 0 = not in sight", GANTRY_NO_SHARD)),
       segments_cell_(core.host.cell(GANTRY_METRIC_GAUGE, "store_segments", "Log files in use", GANTRY_NO_SHARD)),
       disk_bytes_cell_(core.host.cell(GANTRY_METRIC_GAUGE, "store_disk_bytes", "Size of the log files in use and prepared", GANTRY_NO_SHARD)),
       queues_cell_(core.host.cell(GANTRY_METRIC_GAUGE, "store_queues", "Queues known", GANTRY_NO_SHARD)),
@@ -30,7 +35,12 @@ void Background::publish_metrics() {
   set(flushes_cell_, core_.counters.flushes);
   set(bad_records_cell_, core_.counters.bad_records);
   set(dropped_cell_, core_.counters.segments_dropped);
+  set(unconsumed_cell_, core_.counters.dropped_unconsumed);
   set(rows_cell_, core_.counters.meta_rows);
+  {
+    const std::lock_guard lock(core_.space.mutex);
+    set(full_in_cell_, static_cast<std::uint64_t>((core_.space.full_in_ms + 999) / 1000));
+  }
   std::uint64_t bytes = 0;
   const std::lock_guard lock(core_.mutex);
   for (const SegmentRef &segment : core_.segments.live) bytes += static_cast<std::uint64_t>(segment->bytes);
@@ -47,6 +57,7 @@ void Background::start() {
     const std::lock_guard lock(core_.mutex);
     core_.checkpoint_due = core_.checkpoint_pos + core_.options.checkpoint_bytes;
   }
+  space_.look();
   flusher_ = std::thread([this] { flusher_main(); });
   background_ = std::thread([this] { background_main(); });
 }
@@ -149,6 +160,10 @@ void Background::mark_if_quiet() {
 
 void Background::background_main() {
   while (!stop_) {
+    if (core_.host.now_ms() >= next_space_ms_) {
+      next_space_ms_ = core_.host.now_ms() + kLookAtSpaceMs;
+      space_.look();
+    }
     prepare_segments();
     seal_segments();
     free_cold_indexes();
@@ -157,7 +172,9 @@ void Background::background_main() {
     raise_format();
     publish_metrics();
     std::unique_lock lock(wake_mutex_);
-    background_wake_.wait_for(lock, kLookEvery, [this] { return stop_ || look_now_; });
+    // A checkpoint or two may have to be written before the first file can go.
+    const auto look_in = short_ && core_.options.disk_full != "refuse" && short_remedy_.empty() ? kLookWhileMakingRoom : kLookEvery;
+    background_wake_.wait_for(lock, look_in, [this] { return stop_ || look_now_; });
     look_now_ = false;
   }
 }
@@ -184,13 +201,19 @@ void Background::prepare_segments() {
     LogPos base;
     {
       const std::lock_guard lock(core_.mutex);
-      if (core_.stopping || !core_.needs_segment()) return;
+      const bool rows_only = !core_.segments.ready.empty() && core_.segments.ready.back()->for_rows;
+      if (core_.stopping || (!core_.needs_segment() && !rows_only)) return;
       base = core_.segments.ready.empty() ? core_.segments.active().end() : core_.segments.ready.back()->end();
     }
-    if (core_.host.now_ms() < next_prepare_ms_) return;
-    Result<SegmentRef> made = make_segment(core_, base, core_.options.segment_bytes);
+    if (core_.host.now_ms() < next_prepare_ms_) {
+      if (short_) prepare_rows_segment();
+      return;
+    }
+    Result<void> room;
+    if (reusable_segments(core_) == 0) room = space_.may_take(core_.options.segment_bytes, false);
+    Result<SegmentRef> made = room ? make_segment(core_, base, core_.options.segment_bytes) : Result<SegmentRef>(std::move(room.error()));
     if (!made) {
-      report_prepare(made.error());
+      run_short(made.error());
       return;
     }
     SegmentRef segment = *made;
@@ -199,22 +222,66 @@ void Background::prepare_segments() {
       core_.segments.ready.push_back(segment);
       core_.writer.set_no_space(false, 0);
     }
-    if (no_space_logged_) core_.log(GANTRY_LOG_INFO, "there is space for the log again");
-    no_space_logged_ = false;
+    if (short_) core_.log(GANTRY_LOG_INFO, "there is space for the log again");
+    short_ = false;
+    short_remedy_.clear();
     core_.wake_home();
     const bool fill = core_.options.zero_fill == "on" || (core_.options.zero_fill == "auto" && core_.default_durability == GANTRY_DURABILITY_DURABLE);
     if (fill && !segment->recycled && segment->direct) zero_fill(core_, *segment, stop_);
   }
 }
 
-void Background::report_prepare(const Error &error) {
+// Records go on until what is prepared is used up, but for the reserve; then they are refused, unless retention can make room.
+void Background::run_short(const Error &error) {
   next_prepare_ms_ = core_.host.now_ms() + kRetryPrepareMs;
-  const std::lock_guard lock(core_.mutex);
-  const std::int64_t reserve = std::min(core_.options.reserve_bytes, core_.segments.active().bytes / 8);
-  core_.writer.set_no_space(true, reserve);
-  if (no_space_logged_) return;
-  no_space_logged_ = true;
-  core_.log(GANTRY_LOG_ERROR, "no room for the next log file, records will be refused once this one is full: " + error.text);
+  short_why_ = error;
+  const bool first = !std::exchange(short_, true);
+  const bool refuse = core_.options.disk_full == "refuse";
+  if (first && refuse) core_.log(GANTRY_LOG_ERROR, "no room for the next log file, records will be refused once this one is full: " + error.text);
+  if (first && !refuse) core_.log(GANTRY_LOG_WARN, "no room for the next log file, old ones make room (disk_full = " + core_.options.disk_full + "): " + error.text);
+  if (refuse || !short_remedy_.empty()) refuse_records();
+}
+
+void Background::refuse_records() {
+  space_.explain(short_why_, short_remedy_);
+  {
+    const std::lock_guard lock(core_.mutex);
+    core_.writer.set_no_space(true, std::min(core_.options.reserve_bytes, core_.segments.active().bytes / 8));
+  }
+  core_.wake_home();  // who waits for room is told
+  prepare_rows_segment();
+}
+
+void Background::cannot_make_room(const std::string &remedy) {
+  if (short_remedy_.empty()) core_.log(GANTRY_LOG_ERROR, "records will be refused: " + remedy);
+  short_remedy_ = remedy;
+  refuse_records();
+}
+
+// What is reserved in the last log file does not last for ever: small files follow, for meta rows and what settles older records.
+void Background::prepare_rows_segment() {
+  constexpr std::int64_t kMiB = 1 << 20;
+  if (core_.options.reserve_bytes == 0) return;
+  const std::int64_t bytes = std::min(align_up(2 * core_.options.reserve_bytes, kMiB), core_.options.segment_bytes);
+  LogPos base;
+  {
+    const std::lock_guard lock(core_.mutex);
+    const Segment &active = core_.segments.active();
+    const std::int64_t left = active.end() - core_.writer.next_pos();
+    const bool needed = active.for_rows ? left <= active.bytes / 2 : left <= std::min(core_.options.reserve_bytes, active.bytes / 8) || core_.writer.refuses_records();
+    if (!core_.segments.ready.empty() || !core_.writer.no_space() || !needed) return;
+    base = active.end();
+  }
+  if (Result<void> room = space_.may_take(bytes, true); !room) return;
+  Result<SegmentRef> made = make_segment(core_, base, bytes);
+  if (!made) return;  // tried again with the next full one
+  (*made)->for_rows = true;
+  core_.log(GANTRY_LOG_WARN, "the log file being written is full but for what is reserved for consumer offsets: " + (*made)->path + " follows, for them alone");
+  {
+    const std::lock_guard lock(core_.mutex);
+    core_.segments.ready.push_back(*made);
+  }
+  core_.wake_home();
 }
 
 }  // namespace gantry::commitlog

@@ -6,6 +6,7 @@
 
 #include "checkpoint.hpp"
 #include "core.hpp"
+#include "space.hpp"
 
 #include <condition_variable>
 #include <thread>
@@ -31,7 +32,10 @@ class Background {
   void flush();
   void mark_if_quiet();
   void prepare_segments();
-  void report_prepare(const Error &error);
+  void run_short(const Error &error);
+  void refuse_records();
+  void cannot_make_room(const std::string &remedy);
+  void prepare_rows_segment();
   void seal_segments();
   void free_cold_indexes();
   void free_index(const SegmentRef &segment);
@@ -42,7 +46,17 @@ class Background {
   void drop_unused();
   void raise_format();
   void publish_metrics();
-  [[nodiscard]] SegmentRef oldest_expired(bool *needs_checkpoint);
+  enum class Why { kOld, kTooMuch, kNoSpace };
+  struct Expiry {
+    SegmentRef segment;  // null: none
+    Why why = Why::kOld;
+    bool needs_checkpoint = false;
+  };
+  [[nodiscard]] Expiry oldest_expired() const;
+  [[nodiscard]] bool may_drop_now() const;
+  [[nodiscard]] bool oldest_waits_for_its_run() const;
+  [[nodiscard]] bool is_live(std::uint32_t segment_no) const;
+  [[nodiscard]] bool consumed_or_reported(const Segment &segment, Why why);
 
   Core &core_;
   std::atomic<bool> stop_{false};
@@ -53,13 +67,17 @@ class Background {
   bool flush_now_ = false, look_now_ = false;
 
   LogPos quiet_pos_;       // flusher: end of the log when it last looked
-  std::int64_t next_prepare_ms_ = 0;
-  bool no_space_logged_ = false;
+  std::int64_t next_prepare_ms_ = 0, next_space_ms_ = 0;
+  Space space_;
+  bool short_ = false;      // no further log file could be made when it was last tried
+  Error short_why_;
+  std::weak_ptr<Segment> leaving_;  // dropped to make room; its bytes are free when nobody reads in it any more
+  std::string short_remedy_;  // what keeps the policy from making room
   std::int64_t next_seal_ms_ = 0, next_checkpoint_ms_ = 0;
   std::uint64_t last_checkpoint_bytes_ = 0;
   std::int64_t next_raise_ms_ = 0;
   bool force_checkpoint_ = false;
-  std::uint64_t *const flushes_cell_, *const bad_records_cell_, *const dropped_cell_, *const segments_cell_, *const disk_bytes_cell_, *const queues_cell_,
+  std::uint64_t *const flushes_cell_, *const bad_records_cell_, *const dropped_cell_, *const unconsumed_cell_, *const full_in_cell_, *const segments_cell_, *const disk_bytes_cell_, *const queues_cell_,
       *const rows_cell_;
   std::thread flusher_, background_;
 };

@@ -1,10 +1,12 @@
 // Background work on what is already in the log: runs, checkpoints, retention.
 #include "background.hpp"
 
+#include "consumption.hpp"
 #include "run_file.hpp"
 #include "segment_files.hpp"
 
 #include <algorithm>
+#include <ctime>
 
 namespace gantry::commitlog {
 
@@ -169,39 +171,91 @@ bool Background::checkpoint(bool clean) {
 // A segment expires: its records can no longer be read. It is dropped at once unless references lead to it, else when the last segment with such a one
 // expires. How old a base may be is bounded (references.cpp), and so is what that keeps.
 
-// Null: none. Only a segment that both checkpoints leave behind may go: either of them may be the one a recovery starts from.
-SegmentRef Background::oldest_expired(bool *needs_checkpoint) {
+// Only a segment that both checkpoints leave behind may go: either of them may be the one a recovery starts from.
+Background::Expiry Background::oldest_expired() const {
   const SegmentList &segments = core_.segments;
   const SegmentRef &oldest = segments.oldest_readable();
-  if (!oldest->sealed || oldest->run == nullptr || core_.stopping) return nullptr;
-  if (oldest->end() > core_.held_from) return nullptr;
+  if (!oldest->sealed || oldest->run == nullptr || core_.stopping) return {};
+  if (oldest->end() > core_.held_from) return {};
   std::int64_t total = 0;
   for (const SegmentRef &segment : segments.live) total += segment->bytes;
-  const bool too_old = core_.options.retention_ms > 0 && oldest->last_store_ms < core_.host.wall_ms() - core_.options.retention_ms;
+  const bool too_old = core_.options.retention_ms > 0 && oldest->last_store_ms < core_.host.wall_ms() - core_.options.retention_ms && may_drop_now();
   const bool too_much = core_.options.retention_bytes > 0 && total > core_.options.retention_bytes;
-  if (!too_old && !too_much) return nullptr;
-  *needs_checkpoint = oldest->end() > std::min(core_.older_checkpoint_pos, core_.checkpoint_pos);
-  return oldest;
+  const bool no_space = short_ && core_.options.disk_full != "refuse" && leaving_.expired();
+  if (!too_old && !too_much && !no_space) return {};
+  return {oldest, too_old ? Why::kOld : too_much ? Why::kTooMuch : Why::kNoSpace, oldest->end() > std::min(core_.older_checkpoint_pos, core_.checkpoint_pos)};
+}
+
+bool Background::is_live(std::uint32_t segment_no) const {
+  const std::lock_guard lock(core_.mutex);
+  return core_.segments.live.front()->no <= segment_no;
+}
+
+// It can go as soon as that is written.
+bool Background::oldest_waits_for_its_run() const {
+  const std::lock_guard lock(core_.mutex);
+  const Segment &oldest = *core_.segments.oldest_readable();
+  return oldest.sealed && oldest.run == nullptr && oldest.end() <= core_.held_from && core_.host.now_ms() >= next_seal_ms_;
+}
+
+// In an hour of delete_when, or when space is short.
+bool Background::may_drop_now() const {
+  if (core_.options.delete_hours == 0 || short_) return true;
+  const std::time_t seconds = core_.host.wall_ms() / 1000;
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  return (core_.options.delete_hours >> local.tm_hour & 1) != 0;
+}
+
+// False: the policy spares it. What goes although a group has not consumed it is said and counted.
+bool Background::consumed_or_reported(const Segment &segment, Why why) {
+  const std::vector<UnconsumedRange> ranges = unconsumed_in(core_, segment, why == Why::kNoSpace);
+  if (ranges.empty()) return true;
+  if (why == Why::kNoSpace && core_.options.disk_full == "drop_consumed") {
+    cannot_make_room("nothing can be dropped since not every group has consumed " + ranges_text(ranges));
+    return false;
+  }
+  std::int64_t records = 0;
+  for (const UnconsumedRange &range : ranges) records += range.end - range.begin;
+  core_.counters.dropped_unconsumed += static_cast<std::uint64_t>(records);
+  const char *reason = why == Why::kOld ? "retention" : why == Why::kTooMuch ? "retention_bytes" : "disk_full = drop_oldest";
+  core_.log(GANTRY_LOG_WARN, std::string(reason) + " drops " + std::to_string(records) + " messages that not every group has consumed: " + ranges_text(ranges));
+  return true;
 }
 
 void Background::apply_retention() {
   while (!stop_) {
     drop_unused();
-    SegmentRef segment;
-    bool needs_checkpoint = false;
+    Expiry expiry;
     {
       const std::lock_guard lock(core_.mutex);
-      segment = oldest_expired(&needs_checkpoint);
+      expiry = oldest_expired();
     }
-    if (segment == nullptr) return;
-    if (needs_checkpoint) {
+    const SegmentRef &segment = expiry.segment;
+    if (segment == nullptr) break;
+    if (expiry.needs_checkpoint) {
       force_checkpoint_ = true;
+      if (expiry.why == Why::kNoSpace && core_.host.now_ms() < next_checkpoint_ms_) cannot_make_room("nothing can be dropped since the checkpoint that has to be written before cannot be written either");
       return;
     }
+    if (!consumed_or_reported(*segment, expiry.why)) return;
     if (segment->index != nullptr) free_index(segment);
-    const std::lock_guard lock(core_.mutex);
-    if (segment->end() > core_.held_from) return;  // held since we looked
-    core_.segments.first_readable = segment->no + 1;
+    {
+      const std::lock_guard lock(core_.mutex);
+      if (segment->end() > core_.held_from) return;  // held since we looked
+      core_.segments.first_readable = segment->no + 1;
+    }
+    if (expiry.why != Why::kNoSpace) continue;
+    const std::uint32_t no = segment->no;
+    leaving_ = expiry.segment;
+    expiry.segment.reset();  // a file that somebody has is not reused
+    drop_unused();
+    if (is_live(no)) leaving_.reset();  // a base: the next ones go until nothing refers to it
+    next_prepare_ms_ = 0;
+    prepare_segments();
+  }
+  if (short_ && core_.options.disk_full != "refuse" && short_remedy_.empty() && leaving_.expired() && !oldest_waits_for_its_run()) {
+    cannot_make_room("nothing can be dropped since all of the log is being written to, or held for messages that wait to be delivered");
   }
 }
 

@@ -30,7 +30,7 @@ Result<std::uint64_t> write_checkpoint(const Core &core, const CheckpointSnapsho
   });
   const std::uint32_t front_crc = out.take_crc();
   CheckpointTail tail;
-  tail.sections = put_index(out, snapshot.index);
+  tail.sections = put_index(out, snapshot.index, false);
   tail.bytes = out.position() + sizeof tail;
   tail.front_crc = front_crc;
   tail.crc = crc32c(&tail, offsetof(CheckpointTail, crc));

@@ -23,6 +23,15 @@
 
 namespace gantry::commitlog {
 
+// What was found last about the disk, for those who ask. Has its own mutex, a leaf.
+struct SpaceReport {
+  std::mutex mutex;
+  DiskSpace disk;
+  std::uint64_t write_bytes_per_s = 0;
+  std::int64_t full_in_ms = 0;  // 0: not in sight
+  std::string refusal;          // for whoever is refused
+};
+
 struct Core {
   static constexpr std::int64_t kWindowShare = 8;  // of read_cache, in addition to it: entries are small beside their records
 
@@ -53,13 +62,15 @@ struct Core {
   LogPos checkpoint_pos, older_checkpoint_pos;  // of the newest checkpoint on disk and the one before it
   bool references_wanted = false, references_allowed = false;  // somebody would store one; the folder is marked so that only builds that know them open it
   LogPos held_from{INT64_MAX};  // retention leaves alone what lies at or after it
+  const gantry_consumption *consumption = nullptr;  // set by open
   LogPos checkpoint_due;  // once the log is written up to here
   std::uint64_t checkpoint_generation = 0;
 
   Rows rows;  // has its own mutex
+  SpaceReport space;
 
   struct Counters {
-    std::atomic<std::uint64_t> bad_records{0}, flushes{0}, meta_rows{0}, segments_dropped{0};
+    std::atomic<std::uint64_t> bad_records{0}, flushes{0}, meta_rows{0}, segments_dropped{0}, dropped_unconsumed{0};
     std::uint64_t scanned_bytes = 0, cut_bytes = 0;  // of the last open
   } counters;
 

@@ -50,9 +50,10 @@ int32_t queue_drop(void *self, gantry_queue queue) noexcept { return store(self)
 int32_t query_key(void *self, uint32_t shard, const gantry_key_query *query, gantry_cq cq) noexcept { return store(self).query_key(shard, *query, cq); }
 void retain_from(void *self, int64_t phys_pos) noexcept { store(self).retain_from(phys_pos); }
 void stats(void *self, gantry_store_stats *out) noexcept { store(self).stats(out); }
+uint32_t refusal(void *self, char *out, uint32_t bytes) noexcept { return store(self).refusal(out, bytes); }
 
 const gantry_store_v1 kTable = {open,      queue_open, append, read,       read_at, queue_stat,
-                                seek_time, meta_write, sync,   queue_drop, query_key, retain_from, stats};
+                                seek_time, meta_write, sync,   queue_drop, query_key, retain_from, stats, refusal};
 
 const gantry_component kStore = {
     sizeof(gantry_component),

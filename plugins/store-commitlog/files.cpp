@@ -91,10 +91,13 @@ int Files::list(const std::string &path, std::vector<std::string> *names) {
   return rc;
 }
 
-std::int64_t Files::free_bytes(const std::string &path) {
+int Files::space(const std::string &path, DiskSpace *out) {
   struct statvfs info {};
   if (::statvfs(path.c_str(), &info) != 0) return -errno;
-  return static_cast<std::int64_t>(info.f_bavail) * static_cast<std::int64_t>(info.f_frsize);
+  const auto unit = static_cast<std::int64_t>(info.f_frsize);
+  out->free = static_cast<std::int64_t>(info.f_bavail) * unit;
+  out->total = out->free + static_cast<std::int64_t>(info.f_blocks - info.f_bfree) * unit;
+  return 0;
 }
 
 AlignedBuffer::AlignedBuffer(std::size_t bytes) : p_(nullptr), bytes_(bytes) {

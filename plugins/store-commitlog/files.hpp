@@ -13,6 +13,11 @@
 
 namespace gantry::commitlog {
 
+struct DiskSpace {  // of a file system, in bytes
+  std::int64_t free = 0;   // for this user
+  std::int64_t total = 0;  // that and what is in use
+};
+
 // All return 0 or a value >= 0 on success and -errno on failure. [thread: any] [blocking: may]
 class Files {
  public:
@@ -34,7 +39,7 @@ class Files {
   virtual int sync_dir(const std::string &path);
   virtual int make_dir(const std::string &path);  // fine when it exists
   virtual int list(const std::string &path, std::vector<std::string> *names);  // without . and ..
-  virtual std::int64_t free_bytes(const std::string &path);
+  virtual int space(const std::string &path, DiskSpace *out);
 };
 
 // Memory for O_DIRECT: aligned to kBlock, not initialised.

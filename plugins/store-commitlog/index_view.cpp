@@ -99,6 +99,14 @@ bool is_wide(const QueuePart &part) {
   return false;
 }
 
+std::uint32_t bytes_of(const IndexView &view, const QueuePart &part) {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < part.count; ++i) {
+    if (const std::uint32_t record = part.at(i).record; record != kNoRecord) bytes += view.record(record).bytes();
+  }
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, INT32_MAX));
+}
+
 void put_entries(FileBuilder &out, const QueuePart &part, bool wide) {
   for (std::uint32_t i = 0; i < part.count; ++i) {
     const Entry &entry = part.at(i);
@@ -113,7 +121,7 @@ void put_entries(FileBuilder &out, const QueuePart &part, bool wide) {
 }
 }  // namespace
 
-IndexSections put_index(FileBuilder &out, const IndexView &view) {
+IndexSections put_index(FileBuilder &out, const IndexView &view, bool bytes_of_parts) {
   IndexSections s;
   const auto begin = [&] {
     out.pad_to(kSectionAlign);
@@ -134,7 +142,8 @@ IndexSections put_index(FileBuilder &out, const IndexView &view) {
   for (const QueuePart &part : view.parts) {
     const bool wide = is_wide(part);
     const std::uint32_t first = part.at(0).record;
-    out.put_value(PartRow{part.queue, part.count, part.first.v, at, wide ? 1u : 0u, first != kNoRecord ? view.record(first).store_ms_delta : kUnknownStoreMs});
+    const std::uint32_t bytes = bytes_of_parts ? bytes_of(view, part) : 0;
+    out.put_value(PartRow{part.queue, part.count, part.first.v, at, bytes << 1 | (wide ? 1u : 0u), first != kNoRecord ? view.record(first).store_ms_delta : kUnknownStoreMs});
     at += std::uint64_t{part.count} * (wide ? 16 : 8);
   }
   s.parts_crc = out.take_crc();
@@ -174,7 +183,7 @@ bool IndexReader::parts_hold() const {
   if (crc32c(parts_.data(), parts_.size_bytes()) != sections_.parts_crc) return false;
   const std::uint64_t room = sections_.keys_at - sections_.entries_at;
   for (const PartRow &part : parts_) {
-    if (part.entries_at > room || std::uint64_t{part.count} * (part.wide != 0 ? 16 : 8) > room - part.entries_at) return false;
+    if (part.entries_at > room || std::uint64_t{part.count} * (part.wide() ? 16 : 8) > room - part.entries_at) return false;
   }
   return true;
 }
@@ -183,7 +192,7 @@ bool IndexReader::entries_hold() const {
   if (crc32c(records_.data(), records_.size_bytes()) != sections_.records_crc) return false;
   if (crc32c(keys_.data(), keys_.size_bytes()) != sections_.keys_crc) return false;
   std::uint64_t bytes = 0;
-  for (const PartRow &part : parts_) bytes += std::uint64_t{part.count} * (part.wide != 0 ? 16 : 8);
+  for (const PartRow &part : parts_) bytes += std::uint64_t{part.count} * (part.wide() ? 16 : 8);
   if (bytes > sections_.keys_at - sections_.entries_at || crc32c(base_ + sections_.entries_at, bytes) != sections_.entries_crc) return false;
   for (const PartRow &part : parts_) {
     for (std::uint32_t i = 0; i < part.count; ++i) {
@@ -200,10 +209,10 @@ const PartRow *IndexReader::find_part(std::uint32_t queue) const {
 }
 
 Entry IndexReader::entry(const PartRow &part, std::uint32_t i) const {
-  const std::uint8_t *p = base_ + sections_.entries_at + part.entries_at + std::uint64_t{i} * (part.wide != 0 ? 16 : 8);
+  const std::uint8_t *p = base_ + sections_.entries_at + part.entries_at + std::uint64_t{i} * (part.wide() ? 16 : 8);
   Entry entry;
   std::memcpy(&entry.record, p, 4);
-  if (part.wide != 0) {
+  if (part.wide()) {
     std::memcpy(&entry.tag, p + 8, 8);
   } else {
     std::int32_t tag;

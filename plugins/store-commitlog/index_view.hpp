@@ -45,8 +45,12 @@ struct PartRow {  // sorted by queue
   std::uint32_t count = 0;
   std::int64_t first_off = 0;
   std::uint64_t entries_at = 0;  // in the entries section
-  std::uint32_t wide = 0;        // 0: {u32 record, i32 tag}; 1: {u32 record, u32 0, i64 tag}
+  std::uint32_t wide_and_bytes = 0;  // bit 0: entries are {u32 record, u32 0, i64 tag}, else {u32 record, i32 tag}; the rest, in runs: bytes stored of its
+                                     // records, 0 when not known
   std::int32_t first_store_ms_delta = kUnknownStoreMs;  // of its first record
+
+  [[nodiscard]] bool wide() const { return (wide_and_bytes & 1) != 0; }
+  [[nodiscard]] std::uint32_t bytes() const { return wide_and_bytes >> 1; }
 };
 static_assert(sizeof(PartRow) == 32);
 
@@ -57,7 +61,8 @@ struct IndexSections {  // in this order: RecordRow[], PartRow[], entries, KeyRo
 };
 static_assert(sizeof(IndexSections) == 72);
 
-[[nodiscard]] IndexSections put_index(FileBuilder &out, const IndexView &view);
+// bytes_of_parts: fill in PartRow::bytes; older builds take a section with them for damaged.
+[[nodiscard]] IndexSections put_index(FileBuilder &out, const IndexView &view, bool bytes_of_parts);
 
 // By hash, then offset; what key queries search in.
 void sort_keys(std::vector<KeyRow> &keys);

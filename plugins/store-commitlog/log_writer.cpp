@@ -12,6 +12,8 @@ constexpr std::uint32_t kHeadBytes = sizeof(FrameHeader);
 // Heads of meta block and trailer, and the padding to kFrameAlign.
 constexpr std::uint32_t kSideBytes = 2 * sizeof(BlankHead) + kFrameAlign;
 
+constexpr std::uint32_t kMaxSettlingBytes = 4096;  // bigger ones would use up what is reserved for many
+
 // The arena is bigger than any cache: without this each record waits for its lines to come in. A third of the price of an append.
 constexpr std::size_t kPrefetchAhead = 2048;
 void prefetch(const std::uint8_t *p, std::size_t bytes) {
@@ -31,21 +33,21 @@ bool fits_delta(std::int64_t from, std::int64_t to) {
 
 LogWriter::LogWriter(Arena &arena, QueueTable &queues, SegmentList &segments) : arena_(arena), queues_(queues), segments_(segments) {}
 
-void LogWriter::start(LogPos pos, std::uint64_t epoch, std::uint32_t default_durability) {
+void LogWriter::start(LogPos pos, std::uint64_t epoch, std::uint32_t default_durability, std::int64_t segment_bytes) {
   GANTRY_ASSERT(pos.v % kBlock == 0);
   epoch_ = epoch;
   default_durability_ = default_durability;
   next_pos_ = done_pos_ = acked_pos_ = flushed_ = plain_done_ = plain_submitted_ = pos;
   arena_.start_at(pos);
-  const std::int64_t limit = std::min<std::int64_t>({kMaxRecordBytes, static_cast<std::int64_t>(arena_.bytes() / 4), segments_.active().bytes / 4});
+  const std::int64_t limit = std::min<std::int64_t>({kMaxRecordBytes, static_cast<std::int64_t>(arena_.bytes() / 4), segment_bytes / 4});
   max_record_bytes_ = static_cast<std::uint32_t>(limit);
   max_meta_bytes_ = static_cast<std::uint32_t>(
-      std::min<std::int64_t>({kMaxRecordBytes, static_cast<std::int64_t>(arena_.bytes() / 2), segments_.active().bytes / 2}));
+      std::min<std::int64_t>({kMaxRecordBytes, static_cast<std::int64_t>(arena_.bytes() / 2), segment_bytes / 2}));
 }
 
 std::int32_t LogWriter::check(const gantry_append &r) const {
   if (r.base_bytes != 0) return GANTRY_E_INVALID;  // References makes a record of its own of it
-  if (r.n_spans == 0 || r.n_links == 0 || r.n_links > kMaxLinks || r.n_keys > kMaxKeys || r.flags != 0 ||
+  if (r.n_spans == 0 || r.n_links == 0 || r.n_links > kMaxLinks || r.n_keys > kMaxKeys || (r.flags & ~GANTRY_APPEND_SETTLES) != 0 ||
       r.durability > GANTRY_DURABILITY_DURABLE) {
     return GANTRY_E_INVALID;
   }
@@ -80,10 +82,20 @@ void LogWriter::expect(const gantry_append *requests, std::uint32_t n) {
   }
 }
 
+// On a full disk.
+std::int64_t LogWriter::left_for_records() const {
+  std::int64_t left = segments_.active().for_rows ? 0 : std::max<std::int64_t>(0, segments_.active().end() - taken_pos() - reserve_bytes_);
+  for (const SegmentRef &segment : segments_.ready) left += segment->for_rows ? 0 : segment->bytes;
+  return left;
+}
+
 std::int32_t LogWriter::append(const gantry_append &request, gantry_cq cq) {
   if (fenced_) return fence_code_;
   if (const std::int32_t rc = check(request); rc != GANTRY_OK) return rc;
-  if (no_space_ && segments_.ready.empty() && segments_.active().end() - taken_pos() < reserve_bytes_ + request.bytes) return GANTRY_E_NO_SPACE;
+  if (no_space_ && left_for_records() < std::int64_t{request.bytes} && ((request.flags & GANTRY_APPEND_SETTLES) == 0 || request.bytes > kMaxSettlingBytes)) {
+    refused_ = true;
+    return GANTRY_E_NO_SPACE;
+  }
   const std::uint32_t need = request.bytes + row_bytes_bound(request.n_links, request.n_keys);
   if (const std::int32_t rc = ensure(need, request.store_ms, true); rc != GANTRY_OK) {
     if (rc == GANTRY_E_AGAIN) ++counts_.again;

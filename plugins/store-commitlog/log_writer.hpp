@@ -35,7 +35,8 @@ class LogWriter {
   LogWriter &operator=(const LogWriter &) = delete;
 
   // The log goes on at `pos`, a multiple of kBlock in segments.active(); all before it is flushed.
-  void start(LogPos pos, std::uint64_t epoch, std::uint32_t default_durability);
+  // segment_bytes: of segments that follow; records fit into a quarter of them.
+  void start(LogPos pos, std::uint64_t epoch, std::uint32_t default_durability, std::int64_t segment_bytes);
   [[nodiscard]] std::uint32_t max_record_bytes() const { return max_record_bytes_; }
   [[nodiscard]] std::uint32_t max_meta_bytes() const { return max_meta_bytes_; }  // of one call's operations
 
@@ -91,11 +92,17 @@ class LogWriter {
   void fence(std::int32_t code, const std::string &text);
   [[nodiscard]] bool fenced() const { return fenced_; }
   [[nodiscard]] const std::string &fence_text() const { return fence_text_; }
-  // Records are refused with NO_SPACE while fewer bytes than this are left and no segment is ready; meta operations are not.
+  // Records are refused with NO_SPACE while fewer bytes than this are left and no segment for them is ready; meta operations and small records that settle
+  // others are not.
   void set_no_space(bool no_space, std::int64_t reserve_bytes) {
     no_space_ = no_space;
+    refused_ = refused_ && no_space;
     reserve_bytes_ = reserve_bytes;
   }
+
+  [[nodiscard]] bool no_space() const { return no_space_; }
+  // Ordinary records were refused since space ran short.
+  [[nodiscard]] bool refuses_records() const { return no_space_ && refused_; }
 
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   [[nodiscard]] LogPos next_pos() const { return next_pos_; }  // end of the last closed frame
@@ -110,6 +117,7 @@ class LogWriter {
 
  private:
   [[nodiscard]] std::int32_t check(const gantry_append &request) const;
+  [[nodiscard]] std::int64_t left_for_records() const;
   [[nodiscard]] std::int32_t open_frame(std::uint32_t need, std::int64_t store_ms, bool is_record);
   [[nodiscard]] std::int32_t roll_refusal() const;
   void roll();
@@ -158,7 +166,7 @@ class LogWriter {
   std::uint32_t pending_op_count_ = 0;
   std::uint64_t acked_op_count_ = 0;
 
-  bool fenced_ = false, broken_ = false, no_space_ = false;
+  bool fenced_ = false, broken_ = false, no_space_ = false, refused_ = false;
   std::int32_t fence_code_ = GANTRY_E_NOT_WRITABLE;
   std::int64_t reserve_bytes_ = 0;
   std::string fence_text_;

@@ -1,6 +1,9 @@
 #include "options.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <optional>
+#include <utility>
 
 namespace gantry::commitlog {
 
@@ -19,6 +22,12 @@ constexpr gantry_config_key kKeys[] = {
     {"checkpoint_every", GANTRY_KEY_SIZE, 0, "64 MiB", kMiB, kForever, nullptr, "bytes of log between checkpoints: bounds what a start has to scan"},
     {"reserve", GANTRY_KEY_SIZE, 0, "4 MiB", 0, 256 * kMiB, nullptr,
      "on a full disk: bytes kept for meta rows (consumer offsets, topics) while records are refused"},
+    {"delete_when", GANTRY_KEY_STRING, 0, nullptr, 0, 0, nullptr,
+     "hours of the day, local time, in which log files older than retention are dropped, as RocketMQ's deleteWhen: \"04\" or \"04;16\"; empty = as soon as they are old"},
+    {"disk_full", GANTRY_KEY_ENUM, 0, "refuse", 0, 0, "refuse drop_oldest drop_consumed",
+     "when the log can grow no more: refuse new records, or drop the oldest log files, all of them or those that every group has consumed"},
+    {"keep_free", GANTRY_KEY_SIZE, 0, "256 MiB", 0, kForever, nullptr,
+     "bytes of the disk that the log leaves free, for indexes, checkpoints and consumer offsets; at most a sixteenth of the disk"},
     {"flush_interval", GANTRY_KEY_DURATION, 0, "500ms", 10, 60000, nullptr, "records acknowledged as written are flushed to the disk this often"},
     {"recycle", GANTRY_KEY_INT, 0, "2", 0, 16, nullptr, "dropped log files kept for reuse: overwriting them is cheaper than new ones"},
     {"readers", GANTRY_KEY_INT, 0, "2", 1, 8, nullptr, "threads that read older records from the disk"},
@@ -29,6 +38,19 @@ constexpr gantry_config_key kKeys[] = {
     {"accept_lost_checkpoint", GANTRY_KEY_BOOL, 0, "false", 0, 0, nullptr,
      "open although both checkpoints are damaged and the log's beginning is gone: rows written only there are lost"},
 };
+
+// "04;16" as a bit for each hour. nullopt: it says something else.
+std::optional<std::uint32_t> hours_of(const std::string &text) {
+  std::uint32_t hours = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(';', at), text.size());
+    const std::string one = text.substr(at, end - at);
+    if (one.empty() || one.size() > 2 || !std::all_of(one.begin(), one.end(), [](char c) { return c >= '0' && c <= '9'; }) || std::stoi(one) > 23) return std::nullopt;
+    hours |= 1u << std::stoi(one);
+    at = end + 1;
+  }
+  return hours;
+}
 
 std::string text_of(const gantry_config &config, const char *key) {
   const gantry_str text = config.get_text(&config, key);
@@ -55,7 +77,12 @@ Result<Options> Options::from(const gantry_config &config) {
   o.engine = text_of(config, "engine");
   o.direct = text_of(config, "direct") != "off";
   o.zero_fill = text_of(config, "zero_fill");
+  o.disk_full = text_of(config, "disk_full");
+  o.keep_free_bytes = number("keep_free");
   o.accept_lost_checkpoint = number("accept_lost_checkpoint") != 0;
+  const std::optional<std::uint32_t> hours = hours_of(text_of(config, "delete_when"));
+  if (!hours) return Error{GANTRY_E_CONFIG, "delete_when = \"" + text_of(config, "delete_when") + "\": must be hours from 00 to 23, separated by ';'"};
+  o.delete_hours = *hours;
   if (o.segment_bytes % kMiB != 0 || o.segment_bytes < kMiB) {
     return Error{GANTRY_E_CONFIG, "segment_size = " + std::to_string(o.segment_bytes) + " bytes: must be a multiple of 1 MiB"};
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace gantry::commitlog {
 
@@ -24,6 +25,9 @@ struct Options {
   bool direct = true;              // try O_DIRECT
   std::string zero_fill = "auto";  // auto, on, off
   bool accept_lost_checkpoint = false;
+  std::uint32_t delete_hours = 0;  // bit h: old log files may go in hour h, local time; 0 = at any time
+  std::string disk_full = "refuse";  // refuse, drop_oldest, drop_consumed
+  std::int64_t keep_free_bytes = 256ll << 20;
 
   // CONFIG with the key and what is allowed.
   static Result<Options> from(const gantry_config &config);

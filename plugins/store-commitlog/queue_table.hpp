@@ -67,6 +67,7 @@ class QueueTable {
   // Where its state lies, for a prefetch; null when it was never given.
   [[nodiscard]] const QueueState *place_of(gantry_queue queue) const { return queue < size_ ? &slabs_[queue / kSlab][queue % kSlab] : nullptr; }
   [[nodiscard]] const std::string &topic_of(const QueueState &state) const { return topics_[state.topic]; }
+  [[nodiscard]] const std::string &topic_name(std::uint32_t topic) const { return topics_[topic]; }  // of QueueState::topic; stays where it is
   [[nodiscard]] std::uint64_t size() const { return size_; }     // handles given so far, dropped ones included
   [[nodiscard]] std::uint64_t alive() const { return alive_; }
   void reserve_handles(std::uint64_t size);  // recovery: handles below were given in an earlier life

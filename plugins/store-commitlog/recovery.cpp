@@ -119,7 +119,7 @@ Result<void> Recovery::start_new_log() {
   (*first)->no = core_.segments.next_no++;
   (*first)->index = std::make_unique<SegmentIndex>((*first)->no);
   core_.segments.live.push_back(std::move(*first));
-  core_.writer.start({0}, 1, core_.default_durability);
+  core_.writer.start({0}, 1, core_.default_durability, core_.options.segment_bytes);
   return {};
 }
 
@@ -253,7 +253,7 @@ Result<void> Recovery::begin_epoch() {
     if (!next) return std::move(next.error());
     core_.segments.ready.push_back(std::move(*next));
   }
-  core_.writer.start(start, epoch, core_.default_durability);
+  core_.writer.start(start, epoch, core_.default_durability, core_.options.segment_bytes);
   GANTRY_ASSERT(core_.writer.mark(kFrameEpochStart, GANTRY_DURABILITY_DURABLE) == GANTRY_OK);
   std::array<WriteOp, kMaxWritesInFlight> ops;
   AckBatch ignored;

@@ -31,7 +31,7 @@ Result<void> RunFile::write(const Core &core, LogPos base, std::int64_t segment_
   footer.segment_bytes = segment_bytes;
   footer.first_store_ms = first_ms;
   footer.last_store_ms = last_ms;
-  footer.sections = put_index(out, view);
+  footer.sections = put_index(out, view, true);
   footer.crc = crc32c(&footer, offsetof(RunFooter, crc));
   out.put_value(footer);
   return out.finish();

@@ -33,6 +33,7 @@ struct Segment {
   LogPos plain_end;                     // end of the last write without dsync
   LogPos oldest_base{INT64_MAX};        // lowest position that a reference in here leads to
   bool sealed = false;                  // the log went on in the next one
+  bool for_rows = false;                // made of what is reserved on a full disk: no ordinary records until there is space again
   bool recycled = false;                // its blocks were written in an earlier life
 
   // ---- zero-filling of a segment that is not in use yet

@@ -75,6 +75,8 @@ std::int64_t write_zeros(Core &core, int fd, std::int64_t bytes) {
 
 }  // namespace
 
+std::size_t reusable_segments(Core &core) { return recycled_files(core).size(); }
+
 Result<SegmentRef> make_segment(Core &core, LogPos base, std::int64_t bytes) {
   if (SegmentRef segment = reuse(core, base, bytes)) return segment;
   const std::string path = core.log_dir + "/" + segment_file_name(base), unfinished = path + kUnfinished;

@@ -49,6 +49,7 @@ Result<void> Store::open(const gantry_store_open &args, const gantry_recovery_si
   core_.log_dir = core_.data_dir + "/commitlog";
   core_.index_dir = core_.data_dir + "/index";
   core_.home_shard = args.home_shard;
+  core_.consumption = args.consumption;
   core_.default_durability = args.default_durability != GANTRY_DURABILITY_DEFAULT ? args.default_durability : GANTRY_DURABILITY_DURABLE;
   for (const std::string &dir : {core_.log_dir, core_.index_dir}) {
     if (const int rc = core_.files->make_dir(dir); rc != 0) return file_error("create folder", dir, rc);

@@ -45,6 +45,7 @@ class Store {
   std::int32_t query_key(std::uint32_t shard, const gantry_key_query &query, gantry_cq cq);
   void retain_from(std::int64_t phys_pos);
   void stats(gantry_store_stats *out);
+  std::uint32_t refusal(char *out, std::uint32_t bytes);
 
  private:
   Store(const Host &host, Options options, StoreParts parts, Arena &arena);

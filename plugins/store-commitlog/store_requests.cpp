@@ -220,6 +220,7 @@ void Store::stats(gantry_store_stats *out) {
     for (const SegmentRef &segment : core_.segments.live) s.bytes_on_disk += static_cast<std::uint64_t>(segment->bytes);
     for (const SegmentRef &segment : core_.segments.ready) s.bytes_on_disk += static_cast<std::uint64_t>(segment->bytes);
     s.queues = core_.queues.alive();
+    s.space = core_.writer.refuses_records() ? GANTRY_SPACE_REFUSING : core_.writer.no_space() ? GANTRY_SPACE_SHORT : GANTRY_SPACE_FINE;
     s.writes_total = core_.writer.counts().writes;
     s.flushes_total = core_.writer.counts().dsync_writes + core_.counters.flushes;
     s.bytes_written_total = core_.writer.counts().written_bytes;
@@ -231,8 +232,26 @@ void Store::stats(gantry_store_stats *out) {
   (void)core_.apply_acknowledged_meta(false);
   s.meta_rows = core_.counters.meta_rows;
   s.bad_records_total = core_.counters.bad_records;
-  s.free_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, core_.files->free_bytes(core_.data_dir)));
+  s.dropped_unconsumed_total = core_.counters.dropped_unconsumed;
+  {
+    const std::lock_guard lock(core_.space.mutex);
+    s.free_bytes = static_cast<std::uint64_t>(core_.space.disk.free);
+    s.disk_bytes = static_cast<std::uint64_t>(core_.space.disk.total);
+    s.write_bytes_per_s = core_.space.write_bytes_per_s;
+    s.full_in_ms = core_.space.full_in_ms;
+  }
   *out = s;
+}
+
+std::uint32_t Store::refusal(char *out, std::uint32_t bytes) {
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (!opened_ || !core_.writer.no_space()) return 0;
+  }
+  const std::lock_guard lock(core_.space.mutex);
+  const std::size_t n = std::min<std::size_t>(core_.space.refusal.size(), bytes);
+  std::memcpy(out, core_.space.refusal.data(), n);
+  return static_cast<std::uint32_t>(n);
 }
 
 }  // namespace gantry::commitlog

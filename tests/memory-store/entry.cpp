@@ -71,8 +71,9 @@ std::int32_t queue_drop(void *self, gantry_queue queue) noexcept { return of(sel
 std::int32_t query_key(void *self, std::uint32_t, const gantry_key_query *query, gantry_cq cq) noexcept { return of(self).query_key(*query, cq); }
 void retain_from(void *self, std::int64_t phys_pos) noexcept { of(self).retain_from(phys_pos); }
 void stats(void *self, gantry_store_stats *out) noexcept { of(self).stats(out); }
+std::uint32_t refusal(void *self, char *out, std::uint32_t bytes) noexcept { return of(self).refusal(out, bytes); }
 
-constexpr gantry_store_v1 kTable{open, queue_open, append, read, read_at, queue_stat, seek_time, meta_write, sync, queue_drop, query_key, retain_from, stats};
+constexpr gantry_store_v1 kTable{open, queue_open, append, read, read_at, queue_stat, seek_time, meta_write, sync, queue_drop, query_key, retain_from, stats, refusal};
 
 constexpr gantry_component make_component() {
   gantry_component component{};

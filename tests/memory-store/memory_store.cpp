@@ -144,7 +144,7 @@ std::int32_t MemoryStore::check_level(std::uint32_t durability) const {
 std::int32_t MemoryStore::check(const gantry_append &request) {
   std::uint64_t sum = request.base_bytes;
   for (std::uint32_t i = 0; i < request.n_spans; ++i) sum += request.spans[i].n;
-  if (sum == 0 || request.n_spans == 0 || sum != request.bytes || request.n_links == 0 || request.flags != 0) return GANTRY_E_INVALID;
+  if (sum == 0 || request.n_spans == 0 || sum != request.bytes || request.n_links == 0 || (request.flags & ~GANTRY_APPEND_SETTLES) != 0) return GANTRY_E_INVALID;
   for (const std::uint64_t reserved : request.reserved) {
     if (reserved != 0) return GANTRY_E_INVALID;
   }
@@ -157,7 +157,10 @@ std::int32_t MemoryStore::check(const gantry_append &request) {
   if (const std::int32_t level = check_level(request.durability); level != GANTRY_OK) return level;
   if (const std::int32_t base = check_base(request); base != GANTRY_OK) return base;
   if (request.bytes > settings_.max_record_bytes) return GANTRY_E_LIMIT;
-  if (log_.bytes() + request.bytes > settings_.capacity_bytes) return GANTRY_E_NO_SPACE;
+  constexpr std::uint32_t kMaxSettlingBytes = 4096;
+  const bool settles = (request.flags & GANTRY_APPEND_SETTLES) != 0 && request.bytes <= kMaxSettlingBytes;
+  refused_ = log_.bytes() + request.bytes > settings_.capacity_bytes && !settles;
+  if (refused_) return GANTRY_E_NO_SPACE;
   const bool full = waiting_bytes_ > 0 && waiting_bytes_ + request.bytes > settings_.max_waiting_bytes;
   return full ? GANTRY_E_AGAIN : GANTRY_OK;
 }
@@ -326,11 +329,21 @@ void MemoryStore::stats(gantry_store_stats *out) {
   *out = gantry_store_stats{};
   out->size = sizeof *out;
   out->log_end_pos = log_.end_pos();
-  out->free_bytes = settings_.capacity_bytes - log_.bytes();
+  out->free_bytes = settings_.capacity_bytes - std::min<std::uint64_t>(settings_.capacity_bytes, log_.bytes());
+  out->space = refused_ ? GANTRY_SPACE_REFUSING : GANTRY_SPACE_FINE;
   out->queues = log_.queue_count();
   out->meta_rows = log_.meta_rows();
   out->bytes_written_total = appended_bytes_total_;
   std::copy_n("memory", sizeof "memory", out->engine);
+}
+
+std::uint32_t MemoryStore::refusal(char *out, std::uint32_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (!refused_) return 0;
+  const std::string text = "the capacity of " + std::to_string(settings_.capacity_bytes) + " bytes is used up; set a greater one";
+  const std::size_t n = std::min<std::size_t>(text.size(), bytes);
+  std::copy_n(text.data(), n, out);
+  return static_cast<std::uint32_t>(n);
 }
 
 }  // namespace memory_store

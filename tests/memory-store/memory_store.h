@@ -46,6 +46,7 @@ class MemoryStore {
   std::int32_t queue_drop(gantry_queue queue);
   std::int32_t query_key(const gantry_key_query &query, gantry_cq cq);
   void retain_from(std::int64_t phys_pos);
+  std::uint32_t refusal(char *out, std::uint32_t bytes);
   void stats(gantry_store_stats *out);
 
  private:
@@ -74,7 +75,7 @@ class MemoryStore {
   const Settings settings_;
   std::mutex mutex_;  // everything below
   std::condition_variable turn_ended_;
-  bool running_ = false;
+  bool running_ = false, refused_ = false;  // refused_: the newest record did not fit
   std::uint32_t home_shard_ = 0, armed_ = 0;
   MemoryLog log_;
   std::vector<TurnEnd> turn_ends_;

@@ -71,6 +71,11 @@ struct FakeAdminTable {
     return GANTRY_OK;
   }
   static void runtime(const gantry_host *, gantry_broker_runtime *out) noexcept { *out = fake().runtime; }
+  static std::uint32_t refusal(const gantry_host *, char *out, std::uint32_t bytes) noexcept {
+    const std::size_t n = std::min<std::size_t>(fake().refusal.size(), bytes);
+    std::copy_n(fake().refusal.data(), n, out);
+    return static_cast<std::uint32_t>(n);
+  }
   static void settings(const gantry_host *, gantry_broker_settings *out) noexcept {
     *out = gantry_broker_settings{sizeof *out, 1, 0, 8, str("1s 5s"), 259'200'000, 6'000, 30'000, 15, 0, 259'200'000};
   }
@@ -78,7 +83,7 @@ struct FakeAdminTable {
 
 const gantry_admin_v1 *FakeBroker::admin_table() {
   using T = FakeAdminTable;
-  static constexpr gantry_admin_v1 kTable = {T::settle, T::topic_delete, T::group_settings, T::group_upsert, T::group_delete, T::group_list, T::groups_version, T::queue_read, T::stat, T::runtime, T::settings};
+  static constexpr gantry_admin_v1 kTable = {T::settle, T::topic_delete, T::group_settings, T::group_upsert, T::group_delete, T::group_list, T::groups_version, T::queue_read, T::stat, T::runtime, T::settings, T::refusal};
   return &kTable;
 }
 

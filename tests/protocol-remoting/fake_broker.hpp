@@ -105,6 +105,7 @@ class FakeBroker {
   std::map<std::string, gantry_stat> counted;                    // "topic", "topic@group", "" of the broker
   std::int32_t admin_refusal = 0, admin_status = 0;              // inline, and of the completion
   gantry_broker_runtime runtime{};
+  std::string refusal;  // why the disk is full
   // ---- what it was asked
   std::vector<Produced> produced;
   std::vector<Fetched> fetched;

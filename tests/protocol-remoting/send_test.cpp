@@ -300,6 +300,20 @@ TEST_F(SendTest, FailedCompletions) {
   }
 }
 
+TEST_F(SendTest, AFullDiskIsExplainedByTheStore) {
+  start();
+  const gantry_conn c = open();
+  for (std::size_t i = 0; i < 2; ++i) {
+    ASSERT_EQ(feed(c, request(310, static_cast<std::int32_t>(i), send_fields(), "x")), GANTRY_OK);
+    broker_->refusal = i == 0 ? "the broker's disk is full: most of the log is orders 61%" : "";
+    broker_->fail_produce(i, GANTRY_E_NO_SPACE, GANTRY_SUBJECT_STORE);
+    turn();
+    const Reply r = reply(c);
+    EXPECT_EQ(r.code, 14);
+    EXPECT_EQ(r.remark, i == 0 ? "service not available now: the broker's disk is full: most of the log is orders 61%" : "service not available now: the broker's disk is full");
+  }
+}
+
 TEST_F(SendTest, UnconfirmedDurabilityIsCode10WithTheIdsOfSuccess) {
   start();
   const gantry_conn c = open();

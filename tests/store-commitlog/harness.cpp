@@ -46,6 +46,7 @@ const gantry_store_v1 kTable = {
     [](void *self, std::uint32_t shard, const gantry_key_query *query, gantry_cq cq) noexcept { return store_of(self).query_key(shard, *query, cq); },
     [](void *self, std::int64_t pos) noexcept { store_of(self).retain_from(pos); },
     [](void *self, gantry_store_stats *out) noexcept { store_of(self).stats(out); },
+    [](void *self, char *out, std::uint32_t bytes) noexcept { return store_of(self).refusal(out, bytes); },
 };
 
 gantry_component make_component() {
@@ -87,6 +88,7 @@ void CommitlogTest::open(std::int32_t expected) {
   host_ = std::make_unique<FakeHost>();
   if (wall_ms != 0) host_->freeze_clock(wall_ms);
   store_ = std::make_unique<StoreInstance>(*host_, component_over(disk), config);
+  store_->set_consumption(consumption);
   const std::int32_t rc = store_->open(dir(), level);
   ASSERT_EQ(rc, expected) << store_->error().text;
 }

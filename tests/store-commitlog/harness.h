@@ -61,6 +61,7 @@ class CommitlogTest : public ::testing::Test {
   ConfigTexts config{{"segment_size", "1 MiB"}, {"hot_cache", "1 MiB"}, {"checkpoint_every", "1 GiB"}, {"retention", "0"}};
   std::uint32_t level = GANTRY_DURABILITY_DURABLE;
   std::int64_t wall_ms = 0;  // the clock stands there from the open on; 0: it runs
+  const gantry_consumption *consumption = nullptr;
   std::vector<Message> sent;
 
  private:

@@ -318,6 +318,27 @@ TEST_F(References, ABaseThatCannotBeReadIsAnErrorAndNothingElse) {
 
 // ---- what keeps the base
 
+TEST_F(References, OnAFullDiskAFileThatStaysAsABaseIsNotWaitedFor) {
+  config["disk_full"] = "drop_oldest";
+  config["keep_free"] = "1 MiB";
+  config["recycle"] = "0";
+  config["checkpoint_every"] = "1 MiB";
+  disk->on_space = [this](commitlog::DiskSpace *space) {  // 64 MiB, of which the log may have 14
+    std::int64_t log = 0;
+    std::error_code gone;
+    for (const auto &path : segments()) log += std::max<std::int64_t>(0, static_cast<std::int64_t>(std::filesystem::file_size(path, gone)));
+    space->total = 64 << 20;
+    space->free = std::max<std::int64_t>(0, (15 << 20) - log);
+  };
+  open();
+  send(queue(), 10, 3000);
+  let_it_cool(5);
+  EXPECT_EQ(store().read_at(sent[4].phys_pos).bytes(0), sent[4].expected());
+  const Made made = refer_to_sent(queue("B"), 4);
+  let_it_cool(20);
+  EXPECT_GT(store().stats().log_begin_pos, made.pos) << "the base went with what referred to it";
+}
+
 class ReferencesRetention : public References {
  protected:
   void SetUp() override {

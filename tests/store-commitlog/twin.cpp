@@ -68,6 +68,11 @@ class TwinFiles final : public commitlog::Files {
     disk_->unflushed_.erase(path);
     return Files::remove(path);
   }
+  int space(const std::string &path, commitlog::DiskSpace *out) override {
+    const int rc = Files::space(path, out);
+    if (rc == 0) disk_->on_space(out);
+    return rc;
+  }
   int sync_dir(const std::string &path) override { return disk_->frozen_ ? -EIO : disk_->real_sync ? Files::sync_dir(path) : 0; }
 
  private:

@@ -24,6 +24,7 @@ class TwinDisk : public std::enable_shared_from_this<TwinDisk> {
   std::function<int(std::uint64_t nth)> on_read = [](std::uint64_t) { return 0; };
   std::function<int(std::int64_t bytes)> on_allocate = [](std::int64_t) { return 0; };
   std::function<int(const std::string &path)> on_create = [](const std::string &) { return 0; };
+  std::function<void(commitlog::DiskSpace *)> on_space = [](commitlog::DiskSpace *) {};  // changes what is said of the disk
   bool hold_writes = false;    // log writes do not finish while set; clear it with release_writes
   bool track_unflushed = false;
   bool ignore_sync = false;    // a flush that answers well and does nothing

@@ -101,6 +101,7 @@ std::int32_t StoreInstance::open(const std::string &data_dir, std::uint32_t defa
   args.home_shard = home_shard;
   args.data_dir = str_of(data_dir);
   args.default_durability = default_durability;
+  args.consumption = consumption_;
   const gantry_recovery_sink sink{this, on_meta, on_queue};
   std::int32_t rc = GANTRY_OK;
   host_.on_control([&] {

@@ -86,6 +86,8 @@ class StoreInstance {
   void stop();     // when started
   void destroy();  // stops first
   [[nodiscard]] const gantry_error &error() const { return error_; }
+  // Who knows how far queues are consumed, for the next open; nobody unless told.
+  void set_consumption(const gantry_consumption *consumption) { consumption_ = consumption; }
 
   // The table and its first argument, for calls that this class does not wrap.
   [[nodiscard]] const gantry_store_v1 &table() const { return *table_; }
@@ -120,6 +122,7 @@ class StoreInstance {
   FakeConfig config_;
   void *self_ = nullptr;
   bool started_ = false;
+  const gantry_consumption *consumption_ = nullptr;
   gantry_error error_{};
   std::map<std::string, std::string> meta_;
   std::map<std::pair<std::string, std::uint32_t>, RecoveredQueue> queues_;

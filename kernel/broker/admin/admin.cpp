@@ -381,6 +381,11 @@ void Admin::runtime(gantry_broker_runtime *out) {
   out->durable_pos = store.durable_pos;
   out->bytes_on_disk = store.bytes_on_disk;
   out->free_bytes = store.free_bytes;
+  out->disk_bytes = store.disk_bytes;
+  out->write_bytes_per_s = store.write_bytes_per_s;
+  out->full_in_ms = store.full_in_ms;
+  out->space = store.space;
+  out->dropped_unconsumed = store.dropped_unconsumed_total;
   const std::lock_guard lock(core_.mutex);
   core_.stats.fill(out);
 }

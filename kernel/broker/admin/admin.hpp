@@ -39,6 +39,7 @@ class Admin {
   [[nodiscard]] std::int32_t stat(std::uint32_t kind, std::string_view topic, std::string_view group, gantry_stat *out);
   void runtime(gantry_broker_runtime *out);
   void settings(gantry_broker_settings *out) const;
+  [[nodiscard]] std::uint32_t refusal(char *out, std::uint32_t bytes) const { return core_.store.table->refusal(core_.store.self, out, bytes); }
 
  private:
   struct Offset {

@@ -60,6 +60,7 @@ std::int32_t Relay::store(const RelayItem &item) {
   std::uint8_t *scratch = shard.scratch.data();
   shard.keys.clear();
   if (const std::int32_t status = lay_out(record, scratch, shard.keys, &spans, &append); status != GANTRY_OK) return status;
+  append.flags = GANTRY_APPEND_SETTLES;
   append.key_hashes = append.n_keys != 0 ? shard.keys.data() : nullptr;
 
   if (shard.free_head == kNoSlot) {

@@ -4,6 +4,7 @@
 #include <gantry++/result.hpp>
 #include <gantry/draft/broker.h>
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -37,7 +38,7 @@ class Offsets {
   }
   // Sets the offset; lower values rewind. Marks the row as still to be written when the value is new.
   void set(const OffsetKey &key, std::int64_t offset) {
-    Entry &entry = table_[key];
+    Entry &entry = entry_of(key);
     if (entry.offset == offset) return;
     entry.offset = offset;
     if (!entry.dirty) {
@@ -46,7 +47,7 @@ class Offsets {
     }
   }
   // What recovery found, or what was written already: not dirty.
-  void restore(const OffsetKey &key, std::int64_t offset) { table_[key] = Entry{offset, false}; }
+  void restore(const OffsetKey &key, std::int64_t offset) { entry_of(key) = Entry{offset, false}; }
   // Rows changed since the last call.
   [[nodiscard]] std::vector<OffsetKey> take_dirty() {
     for (const OffsetKey &key : dirty_) table_[key].dirty = false;
@@ -65,7 +66,12 @@ class Offsets {
     std::vector<OffsetKey> gone;
     for (const auto &[key, entry] : table_)
       if (meant(key)) gone.push_back(key);
-    for (const OffsetKey &key : gone) table_.erase(key);
+    for (const OffsetKey &key : gone) {
+      table_.erase(key);
+      const auto groups = groups_.find(key.topic);
+      if (--groups->second[key.group] == 0) groups->second.erase(key.group);
+      if (groups->second.empty()) groups_.erase(groups);
+    }
     std::erase_if(dirty_, meant);
     return gone;
   }
@@ -77,9 +83,15 @@ class Offsets {
   }
   [[nodiscard]] std::set<gantry_group> groups_of(gantry_topic topic) const {
     std::set<gantry_group> out;
-    for (const auto &[key, entry] : table_)
-      if (key.topic == topic) out.insert(key.group);
+    each_group_of(topic, [&out](gantry_group group) { out.insert(group); });
     return out;
+  }
+  // Groups with an offset in any queue of the topic.
+  template <typename Fn>
+  void each_group_of(gantry_topic topic, Fn fn) const {
+    const auto it = groups_.find(topic);
+    if (it == groups_.end()) return;
+    for (const auto &[group, queues] : it->second) fn(group);
   }
   template <typename Fn>
   void each(Fn fn) const {
@@ -92,7 +104,14 @@ class Offsets {
     std::int64_t offset = -1;
     bool dirty = false;
   };
+  Entry &entry_of(const OffsetKey &key) {
+    const auto [it, made] = table_.try_emplace(key);
+    if (made) ++groups_[key.topic][key.group];
+    return it->second;
+  }
+
   std::unordered_map<OffsetKey, Entry, OffsetKeyHash> table_;
+  std::unordered_map<gantry_topic, std::map<gantry_group, std::uint32_t>> groups_;  // queues with an offset, by topic and group
   std::vector<OffsetKey> dirty_;
 };
 

@@ -109,7 +109,7 @@ void set_request_mode(ShardContext &ctx, const Request &request) {
   const std::int32_t status = ctx.services.assignment->set_request_mode(ctx.services.host, str(topic), str(group), &mode);
   if (status == GANTRY_E_INVALID) return ctx.output.reply(request.to(), kSystemError, "request mode '" + shown(name) + "' is neither PULL nor POP");
   if (status != GANTRY_OK) {
-    const Refusal refusal = refusal_of_send(status, GANTRY_SUBJECT_STORE);
+    const Refusal refusal = refusal_of_send(ctx, status, GANTRY_SUBJECT_STORE);
     return ctx.output.reply(request.to(), refusal.code, refusal.remark);
   }
   ctx.output.reply(request.to(), kSuccess);

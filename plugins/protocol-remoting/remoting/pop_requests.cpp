@@ -279,7 +279,7 @@ void PopRequests::complete_ack(const gantry_cqe &cqe) {
   ctx_.pendings.give_back(slot);
   if (cqe.status == GANTRY_OK && illegal == 0) return ctx_.output.reply(to, kSuccess);
   if (cqe.status == GANTRY_OK) return ctx_.output.reply(to, kMessageIllegal, "offset is illegal, commit:" + std::to_string(-1 - illegal) + ": it is not among the messages popped last");
-  const Refusal refusal = refusal_of_send(cqe.status, cqe.flags);
+  const Refusal refusal = refusal_of_send(ctx_, cqe.status, cqe.flags);
   ctx_.output.reply(to, refusal.code, refusal.remark);
 }
 
@@ -310,7 +310,7 @@ void PopRequests::complete_change(const gantry_cqe &cqe) {
   const ReplyTo to = ctx_.pendings.at(slot).to;
   ctx_.pendings.give_back(slot);
   if (cqe.status != GANTRY_OK) {
-    const Refusal refusal = refusal_of_send(cqe.status, cqe.flags);
+    const Refusal refusal = refusal_of_send(ctx_, cqe.status, cqe.flags);
     return ctx_.output.reply(to, refusal.code, refusal.remark);
   }
   const Kept &answer = kept(slot);

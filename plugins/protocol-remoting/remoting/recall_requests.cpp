@@ -78,7 +78,7 @@ void Recalls::complete(const gantry_cqe &cqe) {
   }
   if (cqe.status == GANTRY_E_NOT_FOUND) return ctx_.output.reply(to, kIllegalOperation, "recall failed, no such message waits");
   if (cqe.status == GANTRY_E_STALE) return ctx_.output.reply(to, kIllegalOperation, "recall failed, the message is delivered already");
-  const Refusal refusal = refusal_of_send(cqe.status, cqe.flags);
+  const Refusal refusal = refusal_of_send(ctx_, cqe.status, cqe.flags);
   ctx_.output.reply(to, refusal.code, refusal.remark);
 }
 

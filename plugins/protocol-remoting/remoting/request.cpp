@@ -37,7 +37,21 @@ const CachedTopic *find_topic(ShardContext &ctx, Connection &conn, std::string_v
   return remember_topic(conn, name, info, generation);
 }
 
-Refusal refusal_of_send(std::int32_t status, std::uint32_t subject) {
+namespace {
+// RocketMQ's code and its first words; what it goes on with lists every reason there may be.
+Refusal disk_is_full(ShardContext &ctx) {
+  char text[1024];
+  const std::uint32_t n = ctx.services.admin->refusal(ctx.services.host, text, sizeof text);
+  ctx.refusal_text = "service not available now: ";
+  if (n == 0)
+    ctx.refusal_text += "the broker's disk is full";
+  else
+    ctx.refusal_text.append(text, n);
+  return {kServiceNotAvailable, ctx.refusal_text};
+}
+}  // namespace
+
+Refusal refusal_of_send(ShardContext &ctx, std::int32_t status, std::uint32_t subject) {
   switch (status) {
     case GANTRY_E_NOT_FOUND:
       return {kTopicNotExist, "the topic was deleted meanwhile; create it first"};
@@ -53,7 +67,7 @@ Refusal refusal_of_send(std::int32_t status, std::uint32_t subject) {
     case GANTRY_E_UNSUPPORTED:
       return {kMessageIllegal, "the message asks for something that this broker does not support yet"};
     case GANTRY_E_NO_SPACE:
-      return {kServiceNotAvailable, "service not available now: the disk of the broker is full"};
+      return disk_is_full(ctx);
     case GANTRY_E_IO:
       return {kServiceNotAvailable, "service not available now: the store of the broker failed to write"};
     case GANTRY_E_NOT_WRITABLE:

@@ -42,6 +42,7 @@ struct ShardContext {
   PendingTable pendings;
   gantry_cq cq = 0;
   TopicRoutes *routes = nullptr;  // NULL without name servers
+  std::string refusal_text;       // of the newest message that a full disk refused
 };
 
 // The topic from the connection's cache or from the broker, which fills the cache; NULL when there is none.
@@ -54,7 +55,8 @@ struct Refusal {
   std::int32_t code;
   std::string_view remark;
 };
-[[nodiscard]] Refusal refusal_of_send(std::int32_t status, std::uint32_t subject);
+// A full disk is explained by the store; that text lives until the next call on this shard.
+[[nodiscard]] Refusal refusal_of_send(ShardContext &ctx, std::int32_t status, std::uint32_t subject);
 [[nodiscard]] Refusal refusal_of_pull(std::int32_t status, std::uint32_t subject);
 
 }  // namespace gantry::remoting

@@ -43,7 +43,7 @@ void complete_send_back(ShardContext &ctx, const gantry_cqe &cqe) {
   if (cqe.flags == GANTRY_SUBJECT_BODY) return ctx.output.reply(to, kSystemError, "look message by offset failed, " + std::to_string(position));
   if (cqe.flags == GANTRY_SUBJECT_TOPIC && cqe.status == GANTRY_E_DENIED)
     return ctx.output.reply(to, kNoPermission, "the group's retry topic does not allow writing");
-  const Refusal refusal = refusal_of_send(cqe.status, cqe.flags);
+  const Refusal refusal = refusal_of_send(ctx, cqe.status, cqe.flags);
   ctx.output.reply(to, refusal.code == kTopicNotExist ? kSystemError : refusal.code, refusal.remark);
 }
 

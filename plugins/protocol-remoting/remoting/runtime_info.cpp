@@ -108,8 +108,9 @@ void runtime(ShardContext &ctx, const Request &request) {
   gantry_broker_runtime r{};
   r.size = sizeof r;
   s.admin->runtime(s.host, &r);
-  const std::uint64_t disk = r.bytes_on_disk + r.free_bytes;
-  const std::string ratio = disk == 0 ? "0.00" : fraction(static_cast<double>(r.bytes_on_disk) / static_cast<double>(disk));
+  // Of the disk that the log is on, whoever uses it, as RocketMQ has it; of the store alone where that is not known.
+  const std::uint64_t disk = r.disk_bytes != 0 ? r.disk_bytes : r.bytes_on_disk + r.free_bytes;
+  const std::string ratio = disk == 0 ? "0.00" : fraction(static_cast<double>(disk - std::min(disk, r.free_bytes)) / static_cast<double>(disk));
   const std::string put_now = std::to_string(r.put_messages), get_now = std::to_string(r.get_messages);
   std::string body;
   json::Writer json(body);
@@ -139,6 +140,11 @@ void runtime(ShardContext &ctx, const Request &request) {
   text("remainHowManyDataToFlush", std::to_string(r.log_end_pos - r.durable_pos) + " B");
   text("commitLogDiskRatio", ratio);
   text("consumeQueueDiskRatio", ratio);
+  text("commitLogBytesOnDisk", std::to_string(r.bytes_on_disk));
+  text("commitLogBytesPerSecond", std::to_string(r.write_bytes_per_s));
+  text("commitLogFull", r.space == GANTRY_SPACE_FINE ? "false" : "true");
+  if (r.full_in_ms > 0) text("commitLogFullInSeconds", std::to_string((r.full_in_ms + 999) / 1000));
+  text("commitLogDroppedUnconsumed", std::to_string(r.dropped_unconsumed));
   text("commitLogDirCapacity", "Total : " + std::to_string(disk) + " B, Free : " + std::to_string(r.free_bytes) + " B.");
   // One thread serves all requests of a connection, without queues in between.
   for (const char *key : {"sendThreadPoolQueueSize", "sendThreadPoolQueueHeadWaitTimeMills", "pullThreadPoolQueueSize", "pullThreadPoolQueueHeadWaitTimeMills", "queryThreadPoolQueueSize",

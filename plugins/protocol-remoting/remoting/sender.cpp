@@ -215,7 +215,7 @@ void Sender::complete(const gantry_cqe &cqe) {
     ctx_.output.used(ctx_.settings.replies.write(p, to.type, reply));
     return;
   }
-  const Refusal refusal = refusal_of_send(cqe.status, cqe.flags);
+  const Refusal refusal = refusal_of_send(ctx_, cqe.status, cqe.flags);
   fail(to, refusal.code, refusal.remark);
 }
 
@@ -226,7 +226,7 @@ void Sender::complete_timed(std::uint32_t slot, const ReplyTo &to, const gantry_
   const std::string handle = recalls_.handle_of_send(slot, position);
   if (to.oneway) return;
   if (!stored) {
-    const Refusal refusal = refusal_of_send(cqe.status, cqe.flags);
+    const Refusal refusal = refusal_of_send(ctx_, cqe.status, cqe.flags);
     return fail(to, refusal.code, refusal.remark);
   }
   char id[16], queue[kNumberTextMax], offset[kNumberTextMax];

@@ -124,7 +124,7 @@ void Sender::answer_batch(const Pending &pending) {
   const BatchProgress &batch = *pending.batch;
   if (pending.to.oneway) return;
   if (batch.failure != 0 && batch.failure != GANTRY_E_TIMEOUT) {
-    const Refusal refusal = refusal_of_send(batch.failure, batch.subject);
+    const Refusal refusal = refusal_of_send(ctx_, batch.failure, batch.subject);
     return fail(pending.to, refusal.code, refusal.remark);
   }
   const SendReplyTemplate &replies = ctx_.settings.replies;

@@ -44,7 +44,7 @@ void TransactionRequests::complete_end(const gantry_cqe &cqe) {
   const std::int64_t queue_off = pending.offset;
   ctx_.pendings.give_back(slot);
   if (cqe.status == GANTRY_OK) return ctx_.output.reply(to, kSuccess);
-  Refusal refusal = refusal_of_send(cqe.status, cqe.flags);
+  Refusal refusal = refusal_of_send(ctx_, cqe.status, cqe.flags);
   if (cqe.status == GANTRY_E_NOT_FOUND && cqe.flags == GANTRY_SUBJECT_BODY) refusal = {kSystemError, "Find prepared transaction message failed"};
   if (cqe.status == GANTRY_E_NOT_FOUND && cqe.flags == GANTRY_SUBJECT_TOPIC) refusal = {kSystemError, "the topic or queue of the half message does not exist any more"};
   if (cqe.status == GANTRY_E_INVALID && cqe.flags == GANTRY_SUBJECT_GROUP) refusal = {kSystemError, "The producer group wrong"};

@@ -61,6 +61,11 @@ typedef struct gantry_broker_runtime {
   double put_per_s[3], get_per_s[3];             /* of the newest 10 s, 1 min, 10 min */
   int64_t log_begin_pos, log_end_pos, durable_pos;
   uint64_t bytes_on_disk, free_bytes;
+  uint64_t disk_bytes;        /* as in gantry_store_stats, as the following */
+  uint64_t write_bytes_per_s;
+  int64_t full_in_ms;
+  uint32_t space, pad2;
+  uint64_t dropped_unconsumed;
 } gantry_broker_runtime;
 
 typedef struct gantry_broker_settings { /* [broker] and [store] ack of broker.toml; strings live as long as the process */
@@ -104,6 +109,8 @@ typedef struct gantry_admin_v1 {
   void (*runtime)(const gantry_host *host, gantry_broker_runtime *out) GANTRY_NOEXCEPT;
   /* [thread: any] [blocking: never] [owns: kernel] [phase: created] */
   void (*settings)(const gantry_host *host, gantry_broker_settings *out) GANTRY_NOEXCEPT;
+  /* Why messages are refused with NO_SPACE at the moment, as gantry_store_v1.refusal. [thread: any] [blocking: never] [owns: caller] [phase: started] */
+  uint32_t (*refusal)(const gantry_host *host, char *out, uint32_t bytes) GANTRY_NOEXCEPT;
 } gantry_admin_v1;
 
 GANTRY_STATIC_ASSERT(sizeof(gantry_group_settings) == 56, "layout");

@@ -31,6 +31,7 @@ typedef struct gantry_link { /* a record appears in this queue under this tag co
 } gantry_link;
 
 #define GANTRY_NO_FIX 0xFFFFu
+#define GANTRY_APPEND_SETTLES 1u /* the record settles what is stored already (delivers, commits, gives up); a small one is taken on a full disk, like meta rows */
 typedef struct gantry_append {
   uint64_t user_data;
   const gantry_span *spans;      /* concatenated they are the record; borrowed until append returns: the store copies */
@@ -45,7 +46,7 @@ typedef struct gantry_append {
   uint16_t fix_store_ms;         /* the same for store_ms */
   uint16_t pad;
   uint32_t durability;           /* GANTRY_DURABILITY_* */
-  uint32_t flags;                /* 0 */
+  uint32_t flags;                /* 0 or GANTRY_APPEND_SETTLES */
   /* A body that is stored already: base_bytes bytes at base_skip of the record at log position base_pos stand between spans 0 and 1 of
    * this record, without being written again. `bytes` counts them. base_bytes 0 = none. The store keeps them for as long as it keeps this
    * record, also after the base itself can no longer be read; the base may itself have a base. Reads give the whole record, and their max_bytes
@@ -112,10 +113,26 @@ typedef struct gantry_meta_op { /* key 1..1024 bytes, value 0..1 MiB; borrowed u
   gantry_str key, value;
 } gantry_meta_op;
 
+/* How far a queue has been consumed. A store that drops old records by itself asks, so that it says when somebody still wanted them. */
+typedef struct gantry_queue_name {
+  gantry_str topic;
+  uint32_t queue_no, pad;
+} gantry_queue_name;
+typedef struct gantry_consumed {
+  int64_t offset;   /* every group has consumed all before it; 0 when no group is known there; INT64_MAX: nobody is to consume it */
+  gantry_str group; /* the one that is furthest behind; empty: none is known there. Lives as long as the process */
+} gantry_consumed;
+typedef struct gantry_consumption {
+  void *self;
+  /* [thread: plugin] [blocking: never] [owns: borrowed during the call] [phase: started] */
+  void (*consumed)(void *self, const gantry_queue_name *queues, uint32_t n, gantry_consumed *out) GANTRY_NOEXCEPT;
+} gantry_consumption;
+
 typedef struct gantry_store_open {
   uint32_t size, home_shard; /* the store submits and reaps its I/O on this shard */
   gantry_str data_dir;       /* exists, is writable, belongs to this process alone (the kernel holds a lock file) */
   uint32_t default_durability, pad;
+  const gantry_consumption *consumption; /* NULL: nobody knows; else valid until stop returned */
 } gantry_store_open;
 
 /* Called during open with what was recovered, meta rows first. Borrowed during the call.
@@ -126,6 +143,9 @@ typedef struct gantry_recovery_sink {
   void (*on_queue)(void *self, gantry_queue queue, gantry_str topic, uint32_t queue_no, const gantry_queue_stat *stat) GANTRY_NOEXCEPT;
 } gantry_recovery_sink;
 
+#define GANTRY_SPACE_FINE 0u
+#define GANTRY_SPACE_SHORT 1u    /* the log can no longer grow: what is prepared is being used up, or old records make room */
+#define GANTRY_SPACE_REFUSING 2u /* appends are answered NO_SPACE */
 typedef struct gantry_store_stats {
   uint64_t size; /* sizeof */
   int64_t log_begin_pos, log_end_pos, durable_pos;
@@ -136,6 +156,11 @@ typedef struct gantry_store_stats {
   uint64_t recovered_bytes_scanned, recovered_bytes_cut; /* at the last open */
   uint64_t bad_records_total;
   char engine[64]; /* "io_uring, O_DIRECT" or what it fell back to and why */
+  uint64_t disk_bytes;    /* of the file system: what is in use and what is free for this user; 0 = unknown */
+  uint64_t write_bytes_per_s; /* growth of the log in the newest minutes */
+  int64_t full_in_ms;     /* at that rate, until no more records can be taken; 0 = not in sight */
+  uint32_t space, pad;    /* GANTRY_SPACE_* */
+  uint64_t dropped_unconsumed_total; /* records that retention or a full disk took before every group had consumed them */
 } gantry_store_stats;
 
 /* `self` is the component instance. Functions that take a cq return the number of requests accepted (0..n) or a GANTRY_E_* for none;
@@ -184,6 +209,9 @@ typedef struct gantry_store_v1 {
   void (*retain_from)(void *self, int64_t phys_pos) GANTRY_NOEXCEPT;
   /* [thread: any] [blocking: never] [owns: caller] [phase: started] */
   void (*stats)(void *self, gantry_store_stats *out) GANTRY_NOEXCEPT;
+  /* Why appends are answered NO_SPACE at the moment, for whoever sent them: what is full, who fills it, what to do. Returns the bytes written to `out`, not
+   * terminated; 0: nothing is refused. [thread: any] [blocking: never] [owns: caller] [phase: started] */
+  uint32_t (*refusal)(void *self, char *out, uint32_t bytes) GANTRY_NOEXCEPT;
 } gantry_store_v1;
 
 GANTRY_STATIC_ASSERT(sizeof(gantry_link) == 16, "layout");

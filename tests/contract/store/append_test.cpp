@@ -175,7 +175,7 @@ TEST_F(Append, WrongRequestsAreRefusedInlineAndLeaveNoTrace) {
   refused("fix position just below none", [](gantry_append &a) { a.fix_phys_off = 0xFFFE; });
   refused("fix position past span 0", [](gantry_append &a) { a.fix_store_ms = static_cast<std::uint16_t>(a.bytes); });
   refused("unknown durability", [](gantry_append &a) { a.durability = 4; });
-  refused("flags", [](gantry_append &a) { a.flags = 1; });
+  refused("flags", [](gantry_append &a) { a.flags = 2; });
   refused("reserved", [](gantry_append &a) { a.reserved[3] = 1; });
   const gantry_queue_stat stat = store().stat(queue);
   EXPECT_EQ(stat.appended_off, 0);
@@ -206,7 +206,7 @@ TEST_F(Append, ARefusalWithinABatchKeepsWhatCameBeforeIt) {
   const gantry_queue queue = store().queue("A");
   std::vector<Message> messages{message(queue, "one"), message(queue, "two"), message(queue, "bad"), message(queue, "four")};
   AppendBatch batch(messages.data(), messages.size(), 10);
-  batch.data()[2].flags = 1;
+  batch.data()[2].flags = 2;
   CompletionLog done(host());
   std::int32_t rc = 0;
   host().on_shard(0, [&] { rc = store().table().append(store().self(), 0, batch.data(), 4, done.id()); });
@@ -215,6 +215,21 @@ TEST_F(Append, ARefusalWithinABatchKeepsWhatCameBeforeIt) {
   for (int i = 0; i < 5; ++i) host().turn(2);
   EXPECT_EQ(done.count(), 2u);
   EXPECT_EQ(read_queue(store(), queue).size(), 2u);
+}
+
+TEST_F(Append, WhatSettlesOthersIsTakenAndWhileThereIsSpaceNoRefusalIsExplained) {
+  const gantry_queue queue = store().queue("A");
+  Message m = message(queue, "settles");
+  AppendBatch batch(&m, 1, 7);
+  batch.data()->flags = GANTRY_APPEND_SETTLES;
+  CompletionLog done(host());
+  ASSERT_EQ(try_request(*batch.data(), done.id()), 1);
+  const auto cqe = done.wait_for(7);
+  ASSERT_TRUE(cqe);
+  EXPECT_EQ(cqe->status, GANTRY_OK);
+  char text[64];
+  EXPECT_EQ(store().table().refusal(store().self(), text, sizeof text), 0u);
+  EXPECT_EQ(store().stats().space, GANTRY_SPACE_FINE);
 }
 
 TEST_F(Append, KeyHashesAreTakenAlong) {
