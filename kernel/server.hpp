@@ -1,6 +1,7 @@
 // A running Gantry: plugins, shards, broker and listeners put together, started in order and stopped in reverse.
 #pragma once
 
+#include "kernel/base/data_dir_lock.hpp"
 #include "kernel/broker/broker.hpp"
 #include "kernel/config/document.hpp"
 #include "kernel/io/shard_set.hpp"
@@ -17,22 +18,6 @@
 #include <vector>
 
 namespace gantry {
-
-// The folder of messages belongs to one process at a time.
-class DataDirLock {
- public:
-  // Makes the folder when it is missing. EXISTS names the process that holds it.
-  [[nodiscard]] static Result<DataDirLock> take(const std::string &data_dir);
-  DataDirLock() = default;
-  DataDirLock(DataDirLock &&other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  DataDirLock &operator=(DataDirLock &&other) noexcept;
-  DataDirLock(const DataDirLock &) = delete;
-  DataDirLock &operator=(const DataDirLock &) = delete;
-  ~DataDirLock();
-
- private:
-  int fd_ = -1;
-};
 
 class Server : private broker::EventSink {
  public:

@@ -2,6 +2,7 @@
 
 #include "kernel/cli/inspect.hpp"
 #include "kernel/cli/messages.hpp"
+#include "kernel/cli/store.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -36,6 +37,31 @@ void add_consume(CLI::App &app, ConsumeOptions &options) {
   consume->add_flag("--json", options.json, "one JSON object per message");
 }
 
+void add_store_common(CLI::App &command, StoreOptions &options) {
+  command.add_option("DIR", options.data_dir, "folder of the store, [broker] data_dir of its broker, which must be stopped")->required();
+  command.add_option("--plugin", options.plugin, "store plugin that the folder belongs to: its name, or the path of its file")->capture_default_str();
+  command.add_flag("--json", options.json, "one JSON object per line, a summary last");
+}
+
+// The action is set by whichever of them was parsed.
+std::vector<CLI::App *> add_store(CLI::App &app, StoreOptions &options) {
+  CLI::App *store = app.add_subcommand("store", "look into the files of a store and mend them");
+  store->require_subcommand(1);
+  store->footer("Exit codes: 0 nothing is wrong (or all of it was mended without loss), 4 damaged but nothing is lost, 5 something is lost,\n"
+                "1 it could not be done, 2 usage, 3 a broker has the folder open.");
+  CLI::App *verify = store->add_subcommand("verify", "compare every file with its checksums; changes nothing");
+  CLI::App *dump = store->add_subcommand("dump", "print records, index entries or rows; changes nothing");
+  CLI::App *repair = store->add_subcommand("repair", "say what is broken, what is lost with it and what would mend it; with --apply mend it");
+  for (CLI::App *command : {verify, dump, repair}) add_store_common(*command, options);
+  dump->add_option("--what", options.what, "what to print")->check(CLI::IsMember({"records", "entries", "rows"}))->capture_default_str();
+  dump->add_option("-t,--topic", options.topic, "only this topic");
+  dump->add_option("-q,--queue", options.queue_no, "only this queue")->check(CLI::NonNegativeNumber);
+  dump->add_option("--from", options.begin_off, "from this queue offset on")->check(CLI::NonNegativeNumber)->capture_default_str();
+  dump->add_option("--to", options.end_off, "before this queue offset")->check(CLI::NonNegativeNumber);
+  repair->add_flag("--apply", options.apply, "do it; what is put aside goes into DIR/quarantine");
+  return {verify, dump, repair};
+}
+
 }  // namespace
 
 int run_command(int argc, char **argv, const std::function<int(const RunOptions &)> &run) {
@@ -52,6 +78,9 @@ int run_command(int argc, char **argv, const std::function<int(const RunOptions 
   add_send(app, send_options);
   ConsumeOptions consume_options;
   add_consume(app, consume_options);
+
+  StoreOptions store_options;
+  const std::vector<CLI::App *> store = add_store(app, store_options);
 
   CLI::App *config = app.add_subcommand("config", "look at configurations");
   config->require_subcommand(1);
@@ -75,6 +104,9 @@ int run_command(int argc, char **argv, const std::function<int(const RunOptions 
   if (app.got_subcommand("run")) return run(run_options);
   if (app.got_subcommand("send")) return send_messages(send_options);
   if (app.got_subcommand("consume")) return consume_messages(consume_options);
+  constexpr StoreAction kActions[] = {StoreAction::kVerify, StoreAction::kDump, StoreAction::kRepair};
+  for (std::size_t i = 0; i < store.size(); ++i)
+    if (store[i]->parsed()) return run_store_tool(kActions[i], store_options);
   if (check->parsed()) return check_config(check_options);
   if (show_default->parsed()) return print_default_config();
   return list_plugins(list_json);

@@ -7,6 +7,7 @@
 #include <gantry/draft/filter.h>
 #include <gantry/draft/protocol.h>
 #include <gantry/draft/store.h>
+#include <gantry/draft/store_tool.h>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -156,7 +157,7 @@ Result<void> inspect(PluginFile &file) {
 }  // namespace
 
 const std::vector<std::string_view> &known_interfaces() {
-  static const std::vector<std::string_view> kKnown{GANTRY_STORE_ID, GANTRY_PROTOCOL_ID, GANTRY_ALLOCATOR_ID, GANTRY_FILTER_ID};
+  static const std::vector<std::string_view> kKnown{GANTRY_STORE_ID, GANTRY_STORE_TOOL_ID, GANTRY_PROTOCOL_ID, GANTRY_ALLOCATOR_ID, GANTRY_FILTER_ID};
   return kKnown;
 }
 

@@ -32,6 +32,14 @@ struct SpaceReport {
   std::string refusal;          // for whoever is refused
 };
 
+// How far the scrubber is. Has its own mutex, a leaf.
+struct ScrubReport {
+  std::mutex mutex;
+  std::int64_t done_bytes = 0, total_bytes = 0;  // of the present pass
+  std::int64_t last_pass_ms = 0;                 // wall clock at the end of the newest whole one; 0: none yet
+  std::uint64_t passes = 0, bad_records = 0;
+};
+
 struct Core {
   static constexpr std::int64_t kWindowShare = 8;  // of read_cache, in addition to it: entries are small beside their records
 
@@ -68,6 +76,7 @@ struct Core {
 
   Rows rows;  // has its own mutex
   SpaceReport space;
+  ScrubReport scrub;
 
   struct Counters {
     std::atomic<std::uint64_t> bad_records{0}, flushes{0}, meta_rows{0}, segments_dropped{0}, dropped_unconsumed{0};

@@ -1,5 +1,6 @@
 // Symbol and tables of the plugin.
 #include "store.hpp"
+#include "tool.hpp"
 
 #include <gantry/abi.h>
 
@@ -72,12 +73,33 @@ const gantry_component kStore = {
     nullptr,
 };
 
-const gantry_component *const kComponents[] = {&kStore};
+// ---- tools: no state but the host
+
+int32_t tool_create(const gantry_host *host, const gantry_config *, void **self, gantry_error *) noexcept {
+  *self = const_cast<gantry_host *>(host);
+  return GANTRY_OK;
+}
+int32_t tool_start(void *, gantry_error *) noexcept { return GANTRY_OK; }
+void tool_nothing(void *) noexcept {}
+int32_t tool_run(void *self, const gantry_store_tool_request *request, const gantry_store_tool_sink *sink, gantry_store_tool_summary *out, gantry_error *err) noexcept {
+  gantry::commitlog::StoreTool tool(static_cast<const gantry_host *>(self), *request, *sink);
+  const auto done = tool.run();
+  *out = tool.summary();
+  return done ? GANTRY_OK : gantry::report(done.error(), err);
+}
+const gantry_store_tool_v1 kToolTable = {tool_run};
+
+const gantry_component kTool = {
+    sizeof(gantry_component), 0, GANTRY_STORE_TOOL_ID, "commitlog-tool", "verifies, dumps and repairs the files of a store that no broker has open", &kToolTable, nullptr, 0, 0,
+    tool_create,              tool_start, tool_nothing, tool_nothing, nullptr,
+};
+
+const gantry_component *const kComponents[] = {&kStore, &kTool};
 
 }  // namespace
 
-GANTRY_MANIFEST("gantry.store-commitlog", "0.1.0", GANTRY_STORE_ID)
+GANTRY_MANIFEST("gantry.store-commitlog", "0.1.0", GANTRY_STORE_ID " " GANTRY_STORE_TOOL_ID)
 
 extern "C" GANTRY_EXPORT const gantry_plugin gantry_plugin_v1 = {
-    sizeof(gantry_plugin), GANTRY_ABI_MINOR, "gantry.store-commitlog", "0.1.0", "Apache-2.0", "", kComponents, 1, 0,
+    sizeof(gantry_plugin), GANTRY_ABI_MINOR, "gantry.store-commitlog", "0.1.0", "Apache-2.0", "", kComponents, 2, 0,
 };

@@ -28,7 +28,15 @@ Result<Host> Host::from(const gantry_host *host) {
   return out;
 }
 
+Host Host::of_tool(const gantry_host *host) {
+  Host out;
+  out.host_ = host;
+  out.log_ = static_cast<const gantry_log_v1 *>(host->query(host, GANTRY_LOG_ID));
+  return out;
+}
+
 void Host::log(std::int32_t level, const std::string &text) const {
+  if (log_ == nullptr) return;
   if (log_->enabled(host_, level) != 0) log_->write(host_, level, text.data(), static_cast<std::uint32_t>(text.size()));
 }
 

@@ -15,6 +15,8 @@ class Host {
  public:
   // UNSUPPORTED naming the table this kernel lacks; metrics may be missing.
   static Result<Host> from(const gantry_host *host);
+  // For tools, which have no shards: a host that can only write its log, or not even that. Nothing but log() may be called.
+  static Host of_tool(const gantry_host *host);
 
   void log(std::int32_t level, const std::string &text) const;
   [[nodiscard]] std::int64_t now_ms() const { return clock_->now_ns(host_) / 1000000; }  // monotonic

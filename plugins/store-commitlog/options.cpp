@@ -28,6 +28,9 @@ constexpr gantry_config_key kKeys[] = {
      "when the log can grow no more: refuse new records, or drop the oldest log files, all of them or those that every group has consumed"},
     {"keep_free", GANTRY_KEY_SIZE, 0, "256 MiB", 0, kForever, nullptr,
      "bytes of the disk that the log leaves free, for indexes, checkpoints and consumer offsets; at most a sixteenth of the disk"},
+    {"scrub_every", GANTRY_KEY_DURATION, 0, "168h", 0, kForever, nullptr,
+     "full log files are read and compared with their checksums in the background, all of them once in this time; 0 = never"},
+    {"scrub_rate", GANTRY_KEY_SIZE, 0, "16 MiB", 64 << 10, 1024 * kMiB, nullptr, "bytes per second that this reads at most"},
     {"flush_interval", GANTRY_KEY_DURATION, 0, "500ms", 10, 60000, nullptr, "records acknowledged as written are flushed to the disk this often"},
     {"recycle", GANTRY_KEY_INT, 0, "2", 0, 16, nullptr, "dropped log files kept for reuse: overwriting them is cheaper than new ones"},
     {"readers", GANTRY_KEY_INT, 0, "2", 1, 8, nullptr, "threads that read older records from the disk"},
@@ -79,6 +82,8 @@ Result<Options> Options::from(const gantry_config &config) {
   o.zero_fill = text_of(config, "zero_fill");
   o.disk_full = text_of(config, "disk_full");
   o.keep_free_bytes = number("keep_free");
+  o.scrub_every_ms = number("scrub_every");
+  o.scrub_rate = number("scrub_rate");
   o.accept_lost_checkpoint = number("accept_lost_checkpoint") != 0;
   const std::optional<std::uint32_t> hours = hours_of(text_of(config, "delete_when"));
   if (!hours) return Error{GANTRY_E_CONFIG, "delete_when = \"" + text_of(config, "delete_when") + "\": must be hours from 00 to 23, separated by ';'"};

@@ -28,6 +28,8 @@ struct Options {
   std::uint32_t delete_hours = 0;  // bit h: old log files may go in hour h, local time; 0 = at any time
   std::string disk_full = "refuse";  // refuse, drop_oldest, drop_consumed
   std::int64_t keep_free_bytes = 256ll << 20;
+  std::int64_t scrub_every_ms = 7ll * 24 * 3600 * 1000;  // 0 = never
+  std::int64_t scrub_rate = 16ll << 20;                  // bytes per second at most
 
   // CONFIG with the key and what is allowed.
   static Result<Options> from(const gantry_config &config);

@@ -40,6 +40,11 @@ class RunFile {
   [[nodiscard]] const IndexReader &index() const { return index_; }
   // Whether entries and records hold; reads the whole run the first time. [thread: reader] [blocking: may]
   [[nodiscard]] bool verified();
+  // The same, comparing again although it was done before.
+  [[nodiscard]] bool verified_anew() {
+    state_.store(0, std::memory_order_release);
+    return verified();
+  }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:

@@ -73,12 +73,14 @@ Result<void> Store::serve() {
   pump_ = std::make_unique<Pump>(core_, std::move(*engine));
   background_ = std::make_unique<Background>(core_);
   readers_ = std::make_unique<Readers>(core_);
+  scrubber_ = std::make_unique<Scrubber>(core_);
   core_.wake_home = [this] { pump_->wake(); };
   core_.wake_background = [this] { background_->wake(); };
   core_.wake_flusher = [this] { background_->wake_flusher(); };
   GANTRY_TRY(pump_->start());
   background_->start();
   readers_->start();
+  scrubber_->start();
   serving_.store(true, std::memory_order_release);
   core_.log(GANTRY_LOG_INFO, "store open: " + pump_->engine_description() + ", log " + std::to_string(core_.segments.live.front()->base.v) + ".." +
                                  std::to_string(core_.writer.next_pos().v) + ", " + std::to_string(core_.queues.alive()) + " queues");
@@ -92,6 +94,7 @@ void Store::stop() {
     const std::lock_guard lock(core_.mutex);
     core_.stopping = true;
   }
+  scrubber_->stop();
   readers_->stop();
   pump_->drain();
   background_->stop();

@@ -7,6 +7,7 @@
 #include "pump.hpp"
 #include "readers.hpp"
 #include "references.hpp"
+#include "scrub.hpp"
 
 #include <gantry/draft/store.h>
 
@@ -62,6 +63,7 @@ class Store {
   std::unique_ptr<Pump> pump_;
   std::unique_ptr<Background> background_;
   std::unique_ptr<Readers> readers_;
+  std::unique_ptr<Scrubber> scrubber_;
   bool opened_ = false, started_ = false;
   std::atomic<bool> serving_{false};
   std::vector<std::uint8_t> op_bytes_;  // guarded by Core::mutex

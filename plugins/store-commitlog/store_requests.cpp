@@ -240,6 +240,13 @@ void Store::stats(gantry_store_stats *out) {
     s.write_bytes_per_s = core_.space.write_bytes_per_s;
     s.full_in_ms = core_.space.full_in_ms;
   }
+  {
+    const std::lock_guard lock(core_.scrub.mutex);
+    s.scrub_done_bytes = static_cast<std::uint64_t>(core_.scrub.done_bytes);
+    s.scrub_total_bytes = static_cast<std::uint64_t>(core_.scrub.total_bytes);
+    s.scrub_last_ms = core_.scrub.last_pass_ms;
+    s.scrub_bad_records_total = core_.scrub.bad_records;
+  }
   *out = s;
 }
 

@@ -124,6 +124,25 @@ TEST_F(AdminTest, Counters) {
   EXPECT_EQ(ask(tool_, 315, {}).code, 1);
 }
 
+TEST_F(AdminTest, TheDiskIsSaidAsRocketMQSaysItAndWhenItWillBeFull) {
+  broker_->runtime.bytes_on_disk = 10;
+  broker_->runtime.free_bytes = 25;
+  broker_->runtime.disk_bytes = 100;
+  std::string body = ask(tool_, 28, {}).body;
+  EXPECT_NE(body.find(R"("commitLogDiskRatio":"0.75")"), std::string::npos) << "of the disk, whoever fills it: " << body;
+  EXPECT_EQ(body.find("commitLogFullInSeconds"), std::string::npos) << "not in sight";
+  EXPECT_NE(body.find(R"("commitLogFull":"false")"), std::string::npos) << body;
+  broker_->runtime.full_in_ms = 90'001;
+  broker_->runtime.space = GANTRY_SPACE_REFUSING;
+  broker_->runtime.dropped_unconsumed = 7;
+  broker_->runtime.scrub_done_bytes = 1;
+  broker_->runtime.scrub_total_bytes = 4;
+  broker_->runtime.scrub_bad_records = 3;
+  body = ask(tool_, 28, {}).body;
+  for (const char *part : {R"("commitLogFullInSeconds":"91")", R"("commitLogFull":"true")", R"("commitLogDroppedUnconsumed":"7")", R"("commitLogScrubProgress":"0.25")", R"("commitLogScrubBadRecords":"3")"})
+    EXPECT_NE(body.find(part), std::string::npos) << part << " is not in " << body;
+}
+
 TEST_F(AdminTest, OffsetsOfAllGroups) {
   (void)broker_->group_handle("G");
   (void)broker_->group_handle("H");

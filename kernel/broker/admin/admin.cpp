@@ -386,6 +386,11 @@ void Admin::runtime(gantry_broker_runtime *out) {
   out->full_in_ms = store.full_in_ms;
   out->space = store.space;
   out->dropped_unconsumed = store.dropped_unconsumed_total;
+  out->bad_records = store.bad_records_total;
+  out->scrub_done_bytes = store.scrub_done_bytes;
+  out->scrub_total_bytes = store.scrub_total_bytes;
+  out->scrub_last_ms = store.scrub_last_ms;
+  out->scrub_bad_records = store.scrub_bad_records_total;
   const std::lock_guard lock(core_.mutex);
   core_.stats.fill(out);
 }

@@ -145,6 +145,10 @@ void runtime(ShardContext &ctx, const Request &request) {
   text("commitLogFull", r.space == GANTRY_SPACE_FINE ? "false" : "true");
   if (r.full_in_ms > 0) text("commitLogFullInSeconds", std::to_string((r.full_in_ms + 999) / 1000));
   text("commitLogDroppedUnconsumed", std::to_string(r.dropped_unconsumed));
+  text("commitLogBadRecords", std::to_string(r.bad_records));
+  text("commitLogScrubProgress", r.scrub_total_bytes == 0 ? "0.00" : fraction(static_cast<double>(r.scrub_done_bytes) / static_cast<double>(r.scrub_total_bytes)));
+  text("commitLogScrubLastTimestamp", std::to_string(r.scrub_last_ms));
+  text("commitLogScrubBadRecords", std::to_string(r.scrub_bad_records));
   text("commitLogDirCapacity", "Total : " + std::to_string(disk) + " B, Free : " + std::to_string(r.free_bytes) + " B.");
   // One thread serves all requests of a connection, without queues in between.
   for (const char *key : {"sendThreadPoolQueueSize", "sendThreadPoolQueueHeadWaitTimeMills", "pullThreadPoolQueueSize", "pullThreadPoolQueueHeadWaitTimeMills", "queryThreadPoolQueueSize",

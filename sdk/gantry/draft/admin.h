@@ -66,6 +66,10 @@ typedef struct gantry_broker_runtime {
   int64_t full_in_ms;
   uint32_t space, pad2;
   uint64_t dropped_unconsumed;
+  uint64_t bad_records;       /* damaged records met, by reads and at the start */
+  uint64_t scrub_done_bytes, scrub_total_bytes;
+  int64_t scrub_last_ms;
+  uint64_t scrub_bad_records;
 } gantry_broker_runtime;
 
 typedef struct gantry_broker_settings { /* [broker] and [store] ack of broker.toml; strings live as long as the process */

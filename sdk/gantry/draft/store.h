@@ -161,6 +161,9 @@ typedef struct gantry_store_stats {
   int64_t full_in_ms;     /* at that rate, until no more records can be taken; 0 = not in sight */
   uint32_t space, pad;    /* GANTRY_SPACE_* */
   uint64_t dropped_unconsumed_total; /* records that retention or a full disk took before every group had consumed them */
+  uint64_t scrub_done_bytes, scrub_total_bytes; /* of the present pass over stored data in the background; 0, 0: there is none */
+  int64_t scrub_last_ms;  /* wall clock when the newest whole pass ended; 0 = none yet */
+  uint64_t scrub_bad_records_total; /* damaged records that passes found, each pass anew */
 } gantry_store_stats;
 
 /* `self` is the component instance. Functions that take a cq return the number of requests accepted (0..n) or a GANTRY_E_* for none;
