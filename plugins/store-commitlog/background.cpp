@@ -19,6 +19,7 @@ constexpr std::int64_t kLookAtSpaceMs = 1000;
 Background::Background(Core &core)
     : core_(core),
       space_(core),
+      topics_(core, space_),
       flushes_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_flushes_total", "Flushes of log files apart from flushing writes", GANTRY_NO_SHARD)),
       bad_records_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_bad_records_total", "Records found damaged, or stretches of the log", GANTRY_NO_SHARD)),
       dropped_cell_(core.host.cell(GANTRY_METRIC_COUNTER, "store_dropped_segments_total", "Log files dropped by retention", GANTRY_NO_SHARD)),
@@ -58,6 +59,7 @@ void Background::start() {
     core_.checkpoint_due = core_.checkpoint_pos + core_.options.checkpoint_bytes;
   }
   space_.look();
+  apply_topic_retention();  // what could not be read before the stop cannot be read now
   flusher_ = std::thread([this] { flusher_main(); });
   background_ = std::thread([this] { background_main(); });
 }

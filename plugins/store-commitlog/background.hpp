@@ -7,6 +7,7 @@
 #include "checkpoint.hpp"
 #include "core.hpp"
 #include "space.hpp"
+#include "topic_retention.hpp"
 
 #include <condition_variable>
 #include <thread>
@@ -57,6 +58,8 @@ class Background {
   [[nodiscard]] bool oldest_waits_for_its_run() const;
   [[nodiscard]] bool is_live(std::uint32_t segment_no) const;
   [[nodiscard]] bool consumed_or_reported(const Segment &segment, Why why);
+  void report_unconsumed(const std::string &reason, const std::vector<UnconsumedRange> &ranges);
+  void apply_topic_retention();
 
   Core &core_;
   std::atomic<bool> stop_{false};
@@ -69,6 +72,7 @@ class Background {
   LogPos quiet_pos_;       // flusher: end of the log when it last looked
   std::int64_t next_prepare_ms_ = 0, next_space_ms_ = 0;
   Space space_;
+  TopicRetention topics_;
   bool short_ = false;      // no further log file could be made when it was last tried
   Error short_why_;
   std::weak_ptr<Segment> leaving_;  // dropped to make room; its bytes are free when nobody reads in it any more

@@ -179,7 +179,8 @@ Background::Expiry Background::oldest_expired() const {
   if (oldest->end() > core_.held_from) return {};
   std::int64_t total = 0;
   for (const SegmentRef &segment : segments.live) total += segment->bytes;
-  const bool too_old = core_.options.retention_ms > 0 && oldest->last_store_ms < core_.host.wall_ms() - core_.options.retention_ms && may_drop_now();
+  const std::int64_t keep_ms = topics_.in_use() ? topics_.keep_ms(*oldest) : core_.options.retention_ms == 0 ? INT64_MAX : core_.options.retention_ms;
+  const bool too_old = keep_ms != INT64_MAX && oldest->last_store_ms < core_.host.wall_ms() - keep_ms && may_drop_now();
   const bool too_much = core_.options.retention_bytes > 0 && total > core_.options.retention_bytes;
   const bool no_space = short_ && core_.options.disk_full != "refuse" && leaving_.expired();
   if (!too_old && !too_much && !no_space) return {};
@@ -209,21 +210,30 @@ bool Background::may_drop_now() const {
 
 // False: the policy spares it. What goes although a group has not consumed it is said and counted.
 bool Background::consumed_or_reported(const Segment &segment, Why why) {
-  const std::vector<UnconsumedRange> ranges = unconsumed_in(core_, segment, why == Why::kNoSpace);
+  std::vector<UnconsumedRange> ranges = unconsumed_in(core_, segment, why == Why::kNoSpace);
+  std::erase_if(ranges, [&](const UnconsumedRange &range) { return topics_.is_over(range.topic, segment.no); });  // said when that was
   if (ranges.empty()) return true;
   if (why == Why::kNoSpace && core_.options.disk_full == "drop_consumed") {
     cannot_make_room("nothing can be dropped since not every group has consumed " + ranges_text(ranges));
     return false;
   }
-  std::int64_t records = 0;
-  for (const UnconsumedRange &range : ranges) records += range.end - range.begin;
-  core_.counters.dropped_unconsumed += static_cast<std::uint64_t>(records);
-  const char *reason = why == Why::kOld ? "retention" : why == Why::kTooMuch ? "retention_bytes" : "disk_full = drop_oldest";
-  core_.log(GANTRY_LOG_WARN, std::string(reason) + " drops " + std::to_string(records) + " messages that not every group has consumed: " + ranges_text(ranges));
+  report_unconsumed(why == Why::kOld ? "retention" : why == Why::kTooMuch ? "retention_bytes" : "disk_full = drop_oldest", ranges);
   return true;
 }
 
+void Background::report_unconsumed(const std::string &reason, const std::vector<UnconsumedRange> &ranges) {
+  std::int64_t records = 0;
+  for (const UnconsumedRange &range : ranges) records += range.end - range.begin;
+  core_.counters.dropped_unconsumed += static_cast<std::uint64_t>(records);
+  core_.log(GANTRY_LOG_WARN, reason + " drops " + std::to_string(records) + " messages that not every group has consumed: " + ranges_text(ranges));
+}
+
+void Background::apply_topic_retention() {
+  topics_.apply(may_drop_now(), [this](const std::string &topic, const std::vector<UnconsumedRange> &ranges) { report_unconsumed("the retention of topic " + topic, ranges); });
+}
+
 void Background::apply_retention() {
+  apply_topic_retention();
   while (!stop_) {
     drop_unused();
     Expiry expiry;

@@ -22,6 +22,8 @@ constexpr gantry_config_key kKeys[] = {
     {"checkpoint_every", GANTRY_KEY_SIZE, 0, "64 MiB", kMiB, kForever, nullptr, "bytes of log between checkpoints: bounds what a start has to scan"},
     {"reserve", GANTRY_KEY_SIZE, 0, "4 MiB", 0, 256 * kMiB, nullptr,
      "on a full disk: bytes kept for meta rows (consumer offsets, topics) while records are refused"},
+    {"topic_retention", GANTRY_KEY_LIST, 0, nullptr, 0, 0, nullptr,
+     "topics with a retention of their own, by time, by bytes or both: \"audit 720h\", \"logs-* 1h 2GiB\"; a time of 0s keeps them for ever"},
     {"delete_when", GANTRY_KEY_STRING, 0, nullptr, 0, 0, nullptr,
      "hours of the day, local time, in which log files older than retention are dropped, as RocketMQ's deleteWhen: \"04\" or \"04;16\"; empty = as soon as they are old"},
     {"disk_full", GANTRY_KEY_ENUM, 0, "refuse", 0, 0, "refuse drop_oldest drop_consumed",
@@ -53,6 +55,43 @@ std::optional<std::uint32_t> hours_of(const std::string &text) {
     at = end + 1;
   }
   return hours;
+}
+
+// A number with one of these units; nullopt: something else.
+std::optional<std::int64_t> quantity(const std::string &text, std::span<const std::pair<const char *, std::int64_t>> units) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  if (digits == 0 || digits > 12) return std::nullopt;
+  for (const auto &[unit, factor] : units) {
+    if (text.substr(digits) == unit) return std::stoll(text.substr(0, digits)) * factor;
+  }
+  return std::nullopt;
+}
+
+constexpr std::pair<const char *, std::int64_t> kTimes[] = {{"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+constexpr std::pair<const char *, std::int64_t> kSizes[] = {{"MiB", kMiB}, {"GiB", 1024 * kMiB}, {"TiB", 1024 * 1024 * kMiB}};
+
+// "logs-* 1h 2GiB".
+std::optional<TopicRule> topic_rule(const std::string &text) {
+  TopicRule rule;
+  std::size_t words = 0;
+  for (std::size_t at = 0; at < text.size(); ++words) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    at = end + 1;
+    if (words == 0) {
+      rule.topic = word;
+    } else if (const auto time = quantity(word, kTimes); time && rule.keep_ms < 0) {
+      rule.keep_ms = *time;
+    } else if (const auto size = quantity(word, kSizes); size && *size > 0 && rule.bytes == 0) {
+      rule.bytes = *size;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (words < 2 || rule.topic.empty() || rule.topic == "*") return std::nullopt;
+  rule.prefix = rule.topic.back() == '*';
+  if (rule.prefix) rule.topic.pop_back();
+  return rule;
 }
 
 std::string text_of(const gantry_config &config, const char *key) {
@@ -88,6 +127,13 @@ Result<Options> Options::from(const gantry_config &config) {
   const std::optional<std::uint32_t> hours = hours_of(text_of(config, "delete_when"));
   if (!hours) return Error{GANTRY_E_CONFIG, "delete_when = \"" + text_of(config, "delete_when") + "\": must be hours from 00 to 23, separated by ';'"};
   o.delete_hours = *hours;
+  for (std::uint32_t i = 0; i < config.list_size(&config, "topic_retention"); ++i) {
+    const gantry_str item = config.list_at(&config, "topic_retention", i);
+    const std::string text(item.p, item.n);
+    std::optional<TopicRule> rule = topic_rule(text);
+    if (!rule) return Error{GANTRY_E_CONFIG, "topic_retention has \"" + text + "\": must be a topic, or its beginning and *, then a time (s, m, h, d), a size (MiB, GiB, TiB) or both, such as \"logs-* 1h 2GiB\""};
+    o.topic_rules.push_back(std::move(*rule));
+  }
   if (o.segment_bytes % kMiB != 0 || o.segment_bytes < kMiB) {
     return Error{GANTRY_E_CONFIG, "segment_size = " + std::to_string(o.segment_bytes) + " bytes: must be a multiple of 1 MiB"};
   }

@@ -10,6 +10,14 @@
 
 namespace gantry::commitlog {
 
+// Retention of some topics of their own.
+struct TopicRule {
+  std::string topic;    // its name, or what it begins with
+  bool prefix = false;
+  std::int64_t keep_ms = -1;  // 0 = for ever, -1 = as all others
+  std::int64_t bytes = 0;     // 0 = unlimited
+};
+
 struct Options {
   std::int64_t segment_bytes = 256ll << 20;
   std::int64_t hot_cache_bytes = 32ll << 20;
@@ -25,6 +33,7 @@ struct Options {
   bool direct = true;              // try O_DIRECT
   std::string zero_fill = "auto";  // auto, on, off
   bool accept_lost_checkpoint = false;
+  std::vector<TopicRule> topic_rules;  // the first that fits counts
   std::uint32_t delete_hours = 0;  // bit h: old log files may go in hour h, local time; 0 = at any time
   std::string disk_full = "refuse";  // refuse, drop_oldest, drop_consumed
   std::int64_t keep_free_bytes = 256ll << 20;

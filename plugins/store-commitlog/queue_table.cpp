@@ -21,6 +21,13 @@ QueueOff QueueState::trim(std::uint32_t first_segment_no) {
   return oldest->first;
 }
 
+void QueueState::forget_before(std::uint32_t first_segment_no) {
+  (void)trim(first_segment_no);
+  QueuePart **link = &part;
+  while (*link != nullptr && (*link)->segment_no >= first_segment_no) link = &(*link)->older;
+  *link = nullptr;
+}
+
 std::uint32_t QueueTable::intern(std::string_view topic) {
   if (const auto at = topic_ids_.find(topic); at != topic_ids_.end()) return at->second;
   const auto id = static_cast<std::uint32_t>(topics_.size());

@@ -39,6 +39,8 @@ struct alignas(64) QueueState {
   void add_ref(const PartRef &ref);  // newer than those before
   // Offset of the oldest entry still there; `appended` when there is none. Drops references to segments before first_segment_no.
   [[nodiscard]] QueueOff trim(std::uint32_t first_segment_no);
+  // Forgets entries in segments before that one, also those whose index is in memory. All of them are acknowledged.
+  void forget_before(std::uint32_t first_segment_no);
 };
 static_assert(sizeof(QueueState) <= 64);
 

@@ -26,6 +26,11 @@ class Space {
     std::uint64_t bytes;
   };
   static constexpr std::uint32_t kDeletedTopic = 0xFFFFFFFFu;
+  // What a segment holds, by topic; null: not counted yet, or it has no run.
+  [[nodiscard]] const std::vector<TopicShare> *topics_in(std::uint32_t segment_no) const {
+    const auto at = counted_.find(segment_no);
+    return at == counted_.end() ? nullptr : &at->second;
+  }
 
   // Records are being refused, or will be soon: what those are told. `why` is the failure to make a log file, `remedy` what is known beside the usual.
   void explain(const Error &why, const std::string &remedy);
