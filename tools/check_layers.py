@@ -3,7 +3,7 @@
 
     main, cli -> broker, semantics -> plugin, io, config -> observe -> base -> sdk <- plugins/*        tests, bench -> anything
 
-Also checks that each third-party library is included by its owner folder only. Prints every violation; exit code 1 if there is one.
+Also checks that each third-party library is included by its owner folder only, and that the store changes files through its narrow interface only. Prints every violation; exit code 1 if there is one.
 """
 import pathlib
 import re
@@ -36,6 +36,10 @@ OWNERS = {
     r"liburing": ["plugins/store-commitlog"],
     r"gtest/": [],
 }
+
+# What changes files belongs to these sources of the store, where a test's twin can stand in.
+STORE_IO = re.compile(r"::(open|openat|creat|pwrite\w*|pwritev2?|write|fsync|fdatasync|sync_file_range|rename\w*|unlink\w*|f?truncate|fallocate|posix_fallocate|mkdir\w*)\(")
+STORE_IO_OWNERS = {"files.cpp", "engine_uring.cpp", "engine_pwrite.cpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
@@ -78,6 +82,8 @@ def violations(root):
                 yield f"{path}: folder {row} has no place in the layers; name it in {pathlib.Path(__file__).name}"
                 continue
             for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
+                if plugin == "store-commitlog" and path.name not in STORE_IO_OWNERS and re.search(r"(?<![\w>])" + STORE_IO.pattern, line):
+                    yield f"{path}:{number}: files are changed through Files and IoEngine only: {line.strip()}"
                 match = INCLUDE.match(line)
                 if not match:
                     continue

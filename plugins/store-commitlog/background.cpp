@@ -1,6 +1,7 @@
 #include "background.hpp"
 
 #include "format_mark.hpp"
+#include "mutation.hpp"
 #include "segment_files.hpp"
 
 #include <algorithm>
@@ -131,7 +132,7 @@ void Background::flush() {
   for (const SegmentRef &segment : dirty) {
     const int rc = core_.files->sync(segment->file.get());
     ++core_.counters.flushes;
-    if (rc == 0) continue;
+    if (rc == 0 || mutated("failed-flushes")) continue;
     const std::lock_guard lock(core_.mutex);
     core_.fence(file_error("flush of", segment->path, rc).text);
     break;
@@ -187,7 +188,7 @@ void Background::raise_format() {
     const std::lock_guard lock(core_.mutex);
     if (!core_.references_wanted || core_.references_allowed || core_.host.now_ms() < next_raise_ms_) return;
   }
-  const Result<void> marked = put_format_mark(core_);
+  const Result<void> marked = mutated("mark-of-the-format") ? Result<void>() : put_format_mark(core_);
   if (!marked) {
     next_raise_ms_ = core_.host.now_ms() + kRetryRaiseMs;
     core_.log(GANTRY_LOG_WARN, marked.error().text + "; bodies are stored again until it can be made");

@@ -2,6 +2,7 @@
 #include "background.hpp"
 
 #include "consumption.hpp"
+#include "mutation.hpp"
 #include "run_file.hpp"
 #include "segment_files.hpp"
 
@@ -30,7 +31,7 @@ void Background::seal_segments() {
       }
     }
     if (segment == nullptr) return;
-    flush();  // a run must not outlive the records it lists
+    if (!mutated("flush-before-runs")) flush();  // a run must not outlive the records it lists
     IndexView view = whole_view(*segment->index);
     view.base_reach = base_reach_of(segment->end(), segment->oldest_base);  // nothing is added to a sealed segment
     const Result<void> written = RunFile::write(core_, segment->base, segment->bytes, segment->first_store_ms, segment->last_store_ms, view);
@@ -146,7 +147,7 @@ bool Background::checkpoint(bool clean) {
     core_.writer.take_acknowledged_meta(&ops, &count);
   }
   if (count > 0) core_.counters.meta_rows = core_.rows.apply(ops, count);
-  flush();  // a checkpoint must not outlive the records it lists
+  if (!mutated("flush-before-checkpoints")) flush();  // a checkpoint must not outlive the records it lists
   {
     const std::lock_guard lock(core_.mutex);
     if (core_.writer.fenced()) return false;
@@ -184,7 +185,7 @@ Background::Expiry Background::oldest_expired() const {
   const bool too_much = core_.options.retention_bytes > 0 && total > core_.options.retention_bytes;
   const bool no_space = short_ && core_.options.disk_full != "refuse" && leaving_.expired();
   if (!too_old && !too_much && !no_space) return {};
-  return {oldest, too_old ? Why::kOld : too_much ? Why::kTooMuch : Why::kNoSpace, oldest->end() > std::min(core_.older_checkpoint_pos, core_.checkpoint_pos)};
+  return {oldest, too_old ? Why::kOld : too_much ? Why::kTooMuch : Why::kNoSpace, oldest->end() > (mutated("retention-behind-both-checkpoints") ? core_.checkpoint_pos : std::min(core_.older_checkpoint_pos, core_.checkpoint_pos))};
 }
 
 bool Background::is_live(std::uint32_t segment_no) const {

@@ -18,6 +18,12 @@ bool Core::apply_acknowledged_meta(bool wait) {
   return true;
 }
 
+std::string Core::name_of(std::uint32_t queue, QueueOff offset) {
+  const QueueState *state = queues.get(queue);
+  const std::string name = state != nullptr ? "topic " + queues.topic_of(*state) + ", queue " + std::to_string(state->queue_no) : "queue with handle " + std::to_string(queue);
+  return name + ", offset " + std::to_string(offset.v);
+}
+
 gantry_queue_stat Core::stat_of(QueueState &queue) {
   const QueueOff min = std::min(queue.trim(segments.first_no()), queue.visible);
   gantry_queue_stat stat{min.v, queue.visible.v, queue.appended.v, 0};

@@ -105,6 +105,8 @@ struct Core {
 
   // Mutex held.
   [[nodiscard]] gantry_queue_stat stat_of(QueueState &queue);
+  // "topic T, queue 3, offset 17", or the handle of a queue that is no more. Mutex held, or nothing else runs yet.
+  [[nodiscard]] std::string name_of(std::uint32_t queue, QueueOff offset);
 
   // Something for the background to do that should not wait for its next look. Mutex held.
   [[nodiscard]] bool has_background_work() const {

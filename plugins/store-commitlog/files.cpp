@@ -1,6 +1,7 @@
 #include "files.hpp"
 
 #include "format.hpp"
+#include "mutation.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -62,6 +63,7 @@ std::int64_t Files::read_pieces(int fd, std::span<const iovec> pieces, std::int6
 }
 
 int Files::sync(int fd) { return result_of(::fdatasync(fd)); }
+int Files::forget(int fd) { return -::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }
 int Files::truncate(int fd, std::int64_t bytes) { return result_of(::ftruncate(fd, bytes)); }
 int Files::rename(const std::string &from, const std::string &to) { return result_of(::rename(from.c_str(), to.c_str())); }
 int Files::remove(const std::string &path) { return result_of(::unlink(path.c_str())); }
@@ -202,11 +204,11 @@ Result<void> FileBuilder::finish() {
   std::memset(buffer_.data() + used_, 0, padded - used_);
   if (used_ > 0) flush(padded);
   if (failed_ == 0 && bytes % kBlock != 0) failed_ = files_.truncate(file_.get(), static_cast<std::int64_t>(bytes));
-  if (failed_ == 0) failed_ = files_.sync(file_.get());
+  if (failed_ == 0 && !mutated("flush-of-new-files")) failed_ = files_.sync(file_.get());
   if (failed_ == 0) failed_ = files_.rename(temporary_, path_);
   if (failed_ != 0) return file_error("write", path_, failed_);
   file_ = FileHandle();
-  if (const int rc = files_.sync_dir(folder_); rc != 0) return file_error("sync folder", folder_, rc);
+  if (const int rc = mutated("flush-of-names-of-new-files") ? 0 : files_.sync_dir(folder_); rc != 0) return file_error("sync folder", folder_, rc);
   return {};
 }
 

@@ -33,6 +33,7 @@ class Files {
   // Into several buffers, which lie behind each other in the file, with one call where it can be had. Fewer also when the system gives fewer.
   virtual std::int64_t read_pieces(int fd, std::span<const iovec> pieces, std::int64_t offset);
   virtual int sync(int fd);
+  virtual int forget(int fd);  // what is read from now on comes from the disk, not from the page cache; of what is flushed
   virtual int truncate(int fd, std::int64_t bytes);
   virtual int rename(const std::string &from, const std::string &to);
   virtual int remove(const std::string &path);

@@ -1,5 +1,7 @@
 #include "format.hpp"
 
+#include "mutation.hpp"
+
 #include <gantry++/bytes.hpp>
 
 #include <isa-l/crc.h>
@@ -83,15 +85,15 @@ std::optional<Unit> parse_unit(std::span<const std::uint8_t> at, LogPos pos, std
   if (unit.kind == Kind::kFiller) {
     const Filler filler = load<Filler>(at.data());
     unit.bytes = __builtin_bswap32(filler.size_be);
-    if (filler.crc != filler_crc(filler) || filler.pos != pos.v || filler.epoch < min_epoch) return std::nullopt;
+    if ((filler.crc != filler_crc(filler) && !mutated("checksum-of-fillers")) || filler.pos != pos.v || filler.epoch < min_epoch) return std::nullopt;
     if (unit.bytes < sizeof(Filler) || unit.bytes % kFrameAlign != 0) return std::nullopt;
     unit.header.epoch = filler.epoch;
     return unit;
   }
   if (unit.kind != Kind::kFrame || at.size() < sizeof(FrameHeader)) return std::nullopt;
   const FrameHeader header = load<FrameHeader>(at.data());
-  if (header.header_crc != crc32c(&header, offsetof(FrameHeader, header_crc))) return std::nullopt;
-  if (header.pos != pos.v || header.epoch < min_epoch || header.size_be != __builtin_bswap32(sizeof header)) return std::nullopt;
+  if (!mutated("checksum-of-headers") && header.header_crc != crc32c(&header, offsetof(FrameHeader, header_crc))) return std::nullopt;
+  if ((header.pos != pos.v && !mutated("position-of-frames")) || (header.epoch < min_epoch && !mutated("epoch-of-frames")) || header.size_be != __builtin_bswap32(sizeof header)) return std::nullopt;
   const std::uint64_t parts = sizeof header + std::uint64_t{header.records_bytes} + header.meta_bytes + header.trailer_bytes;
   if (header.frame_bytes > kMaxFrameBytes || header.frame_bytes % kFrameAlign != 0 || parts != header.frame_bytes) return std::nullopt;
   unit.bytes = header.frame_bytes;
@@ -193,7 +195,7 @@ bool parse_frame(std::span<const std::uint8_t> frame, const FrameHeader &header,
   out->ops.clear();
   if (frame.size() < header.frame_bytes) return false;
   const std::uint8_t *tail = frame.data() + sizeof(FrameHeader) + header.records_bytes;
-  if (crc32c(tail, std::size_t{header.meta_bytes} + header.trailer_bytes) != header.tail_crc) return false;
+  if (!mutated("checksum-of-trailers") && crc32c(tail, std::size_t{header.meta_bytes} + header.trailer_bytes) != header.tail_crc) return false;
   if (header.meta_bytes > 0) {
     if (header.meta_bytes < sizeof(BlankHead)) return false;
     const BlankHead head = load<BlankHead>(tail);

@@ -43,6 +43,16 @@ enum class Kind : std::uint32_t {  // third word of a blank of ours
 
 inline constexpr std::uint32_t kFrameEpochStart = 1;  // first frame after an open; everything unacknowledged before it was cut
 inline constexpr std::uint32_t kFrameMark = 2;        // written when the log went quiet, for its stable_pos
+// The upper 24 bits of the flags say how far behind the end of the frame before it this one begins, in units of kFrameAlign. A frame in between whose write
+// was lost can leave the filler there that its block ended with before, and would not be missed otherwise.
+inline constexpr std::uint32_t kFrameKnowsGap = 4;
+inline constexpr std::uint32_t kFrameGapShift = 8;
+
+// Flags for a frame at `start` when the frame before it ended at `end`; 0: not known, or too far.
+[[nodiscard]] inline std::uint32_t gap_flags(LogPos end, LogPos start) {
+  const std::int64_t units = (start - end) / kFrameAlign;
+  return end.v < 0 || units >= 1 << (32 - kFrameGapShift) ? 0 : kFrameKnowsGap | static_cast<std::uint32_t>(units) << kFrameGapShift;
+}
 
 struct FrameHeader {
   std::uint32_t size_be = 0, magic_be = 0;
@@ -121,6 +131,12 @@ void put_blank_head(std::uint8_t *out, Kind kind, std::uint32_t bytes, std::uint
 void put_reference(std::uint8_t *out, std::uint32_t stored, Reference reference);
 
 // ---- reading
+
+// Where the frame before this one ended, if it says so.
+[[nodiscard]] inline std::optional<LogPos> end_before(const FrameHeader &header) {
+  if ((header.flags & kFrameKnowsGap) == 0) return std::nullopt;
+  return LogPos{header.pos - std::int64_t{header.flags >> kFrameGapShift} * kFrameAlign};
+}
 
 // What stands at a position. Nothing is trusted: sizes, position, epoch and checksum are checked against the bytes given.
 struct Unit {

@@ -5,7 +5,7 @@
 namespace gantry::commitlog {
 
 namespace {
-constexpr std::int64_t kMaxHole = 16 << 20;  // more missing offsets than a segment has bytes for are damage, not a hole
+constexpr std::int64_t kMaxLost = 16 << 20;  // per segment, and an entry takes two bytes of a trailer at the least: more missing offsets are damage, not a hole
 }
 
 void IndexBuilder::load(const IndexReader &from, std::int64_t first_ms, std::int64_t last_ms) {
@@ -23,6 +23,10 @@ void IndexBuilder::load(const IndexReader &from, std::int64_t first_ms, std::int
       segment_.index->add_entry(part, entry.record, entry.tag);
     }
   }
+}
+
+void IndexBuilder::note_loss(const Loss &loss) {
+  if (losses_.size() < kMostLosses) losses_.push_back(loss);
 }
 
 QueuePart *IndexBuilder::part_for(std::uint32_t queue, std::int64_t offset) {
@@ -43,13 +47,16 @@ void IndexBuilder::add(const ParsedFrame &frame, const std::vector<std::uint8_t>
     const std::uint32_t size = bad[i] != 0 ? 0 : record.bytes | (record.refers ? RecordRow::kRefers : 0);
     if (bad[i] == 0 && record.refers) segment_.oldest_base = std::min(segment_.oldest_base, LogPos{record.base_pos});
     const std::uint32_t row = segment_.index->add_record({offset, size, record.crc, store_ms_delta(segment_.first_store_ms, record.store_ms)});
+    const LogPos pos = segment_.base + std::int64_t{offset};
     for (std::uint32_t k = 0; k < record.n_keys; ++k) segment_.index->add_key(record.key(k), offset);
     for (std::uint32_t l = 0; l < record.n_links; ++l) {
       const std::uint32_t queue = frame.queues[record.link(l)].queue;
       const std::int64_t queue_off = next_[record.link(l)]++;
       QueuePart *part = part_for(queue, queue_off);
       std::int64_t hole = queue_off - (part->first + part->count).v;
-      if (hole < 0 || hole > kMaxHole) continue;  // contradicts what is before it
+      if (hole < 0 || hole > std::min(kMaxLost, segment_.bytes / 2) - static_cast<std::int64_t>(lost_)) continue;  // contradicts what is before it
+      if (hole > 0) note_loss({queue, part->first + part->count, hole, LogPos{-1}});
+      if (bad[i] != 0) note_loss({queue, {queue_off}, 1, pos});
       for (; hole > 0; --hole, ++lost_) segment_.index->add_entry(part, kNoRecord, 0);
       segment_.index->add_entry(part, row, record.tag(l));
     }

@@ -1,5 +1,6 @@
 #include "log_scan.hpp"
 
+#include "mutation.hpp"
 #include "run_file.hpp"
 #include "segment_files.hpp"
 
@@ -11,6 +12,8 @@ namespace {
 // More than the writes in flight can cover in one segment, and a bound for what a start reads behind the end of the log.
 constexpr std::int64_t kLookAhead = 32ll << 20;
 constexpr std::int64_t kLookIntoNext = 1ll << 20;
+// Behind a clean end: the first frame of the next life stands in the next block, if there is one, and others right behind it.
+constexpr std::int64_t kLookBehindClean = 1ll << 20;
 }  // namespace
 
 Result<void> LogScan::run(const std::vector<SegmentRef> &segments, const Checkpoint *checkpoint) {
@@ -23,9 +26,11 @@ Result<void> LogScan::run(const std::vector<SegmentRef> &segments, const Checkpo
     epoch_ = checkpoint->head.epoch;
     clean_ = checkpoint->head.clean != 0;
     end_of_clean_ = pos_;
+    if (pos_.v % kBlock != 0) frame_end_ = pos_;  // only frames end within a block
     while (first + 1 < segments_.size() && segments_[first + 1]->base <= pos_) ++first;
-    for (std::size_t i = 0; i < first; ++i) GANTRY_TRY(keep_or_rebuild(segments_[i]));
   }
+  GANTRY_TRY(flush_from(first));
+  for (std::size_t i = 0; i < first; ++i) GANTRY_TRY(keep_or_rebuild(segments_[i]));
   for (std::size_t i = first; i < segments_.size(); ++i) {
     Result<Step> step = scan_segment(i, checkpoint);
     if (!step) return std::move(step.error());
@@ -33,6 +38,17 @@ Result<void> LogScan::run(const std::vector<SegmentRef> &segments, const Checkpo
     if (*step == Step::kEnd) break;
   }
   end_ = pos_;
+  return {};
+}
+
+// After a kill the log behind the checkpoint may be in the page cache alone. What is read of it now counts as flushed from here on: runs and checkpoints list
+// it, durable records follow it.
+Result<void> LogScan::flush_from(std::size_t first) {
+  for (std::size_t i = first; i < segments_.size(); ++i) {
+    if (const int rc = mutated("flush-at-the-start") ? 0 : core_.files->sync(segments_[i]->file.get()); rc != 0) return file_error("flush of", segments_[i]->path, rc);
+    // Had a flush failed before, the kernel would call its pages clean, show them, and never write them.
+    if (!mutated("forget-after-failed-flushes")) (void)core_.files->forget(segments_[i]->file.get());
+  }
   return {};
 }
 
@@ -48,15 +64,19 @@ Result<void> LogScan::keep_or_rebuild(const SegmentRef &segment) {
   IndexBuilder builder(*segment);
   const LogPos pos = pos_;
   const std::uint64_t epoch = epoch_;
+  const std::optional<LogPos> frame_end = frame_end_;
   pos_ = segment->base;
   epoch_ = 0;
+  frame_end_.reset();
   apply_meta_ = false;
   Result<Step> step = walk(segment->no, &builder, segment->end());
   apply_meta_ = true;
   pos_ = pos;
   epoch_ = epoch;
+  frame_end_ = frame_end;
   if (!step) return std::move(step.error());
   bad_records_ += builder.lost_entries();
+  report_losses(builder, *segment);
   return seal(segment);
 }
 
@@ -79,6 +99,7 @@ Result<LogScan::Step> LogScan::scan_segment(std::size_t i, const Checkpoint *che
   if (run) {
     const LogPos from = pos_;
     const std::uint64_t epoch = epoch_, cut = cut_bytes_, bad = bad_records_, scanned = scanned_bytes_;
+    const std::optional<LogPos> frame_end = frame_end_;
     Result<Step> step = walk(i, nullptr, segment->end());
     if (!step) return step;
     if (*step == Step::kNext) {
@@ -89,6 +110,7 @@ Result<LogScan::Step> LogScan::scan_segment(std::size_t i, const Checkpoint *che
     GANTRY_TRY(RunFile::remove(core_, segment->base));
     pos_ = from;
     epoch_ = epoch;
+    frame_end_ = frame_end;
     cut_bytes_ = cut;
     bad_records_ = bad;
     scanned_bytes_ = scanned;
@@ -98,12 +120,14 @@ Result<LogScan::Step> LogScan::scan_segment(std::size_t i, const Checkpoint *che
   if (checkpoint != nullptr && checkpoint->head.index_base == segment->base.v) {
     builder.load(checkpoint->index, checkpoint->head.first_store_ms, checkpoint->head.last_store_ms);
   } else {
+    if (pos_ > segment->base) frame_end_.reset();
     epoch_ = pos_ > segment->base ? 0 : epoch_;
     pos_ = segment->base;  // operations before the checkpoint are applied again, with the same result
   }
   Result<Step> step = walk(i, &builder, segment->end());
   if (!step) return step;
   bad_records_ += builder.lost_entries();
+  report_losses(builder, *segment);
   const bool more = i + 1 < segments_.size() && *step == Step::kNext;
   if (more) GANTRY_TRY(seal(segment));
   return step;
@@ -111,16 +135,26 @@ Result<LogScan::Step> LogScan::scan_segment(std::size_t i, const Checkpoint *che
 
 // Units from pos_ on, up to stop_at. kNext: came to the segment's end.
 Result<LogScan::Step> LogScan::walk(std::size_t i, IndexBuilder *builder, LogPos stop_at) {
+  const Segment &segment = *segments_[i];
+  SegmentReader reader(*core_.files, segment);
+  Result<Step> step = walk_with(reader, i, builder, stop_at);
+  if (reader.unreadable_bytes() > 0) {
+    core_.log(GANTRY_LOG_ERROR, std::to_string(reader.unreadable_bytes()) + " bytes of log file " + segment.path + " cannot be read: what was stored there is lost; check the disk");
+  }
+  return step;
+}
+
+Result<LogScan::Step> LogScan::walk_with(SegmentReader &reader, std::size_t i, IndexBuilder *builder, LogPos stop_at) {
   const SegmentRef &segment = segments_[i];
-  SegmentReader reader(*core_.files, *segment);
   ScannedUnit unit;
   while (pos_ < stop_at) {
     if (Result<void> done = scan_unit(reader, *segment, pos_, epoch_, builder != nullptr, &unit); !done) return std::move(done.error());
     const bool holds = unit.found == Found::kFiller || (unit.found == Found::kFrame && unit.bad_count == 0);
     if (!holds) {
-      if (clean_ && pos_ == end_of_clean_ && unit.found == Found::kNothing) return Step::kEnd;
+      const bool clean_end = clean_ && pos_ == end_of_clean_ && unit.found == Found::kNothing;
+      if (mutated("rot-behind-a-clean-end") && clean_end) return Step::kEnd;
       const bool sized = unit.found == Found::kFrame || unit.found == Found::kDamagedFrame;
-      Result<Evidence> seen = look_ahead(i, pos_, pos_ + (sized ? unit.unit.bytes : kFrameAlign));
+      Result<Evidence> seen = look_ahead(i, pos_, pos_ + (sized ? unit.unit.bytes : kFrameAlign), clean_end ? kLookBehindClean : kLookAhead);
       if (!seen) return std::move(seen.error());
       if (!seen->complete) {
         cut_bytes_ += (sized ? unit.unit.bytes : 0) + seen->bytes;
@@ -131,12 +165,26 @@ Result<LogScan::Step> LogScan::walk(std::size_t i, IndexBuilder *builder, LogPos
         const LogPos next = here ? seen->next : stop_at;
         report_damage(pos_, next);
         pos_ = next;
+        frame_end_.reset();
         continue;
       }
       report_damage(pos_, pos_ + unit.unit.bytes);
       bad_records_ += unit.bad_count - 1;  // report_damage counted one
     }
-    if (unit.found == Found::kFrame) apply(unit, builder);
+    if (unit.found == Found::kFrame && one_is_missing_before(unit.unit.header)) {
+      const LogPos missing = *frame_end_;
+      Result<Evidence> seen = look_ahead(i, missing, pos_, kLookAhead);
+      if (!seen) return std::move(seen.error());
+      if (!seen->complete) {
+        cut_bytes_ += seen->bytes;
+        return Step::kEnd;
+      }
+      report_damage(missing, pos_);
+    }
+    if (unit.found == Found::kFrame) {
+      apply(unit, builder);
+      frame_end_ = pos_ + unit.unit.bytes;
+    }
     epoch_ = std::max(epoch_, unit.unit.header.epoch);
     pos_ = pos_ + unit.unit.bytes;
     scanned_bytes_ += unit.unit.bytes;
@@ -144,15 +192,22 @@ Result<LogScan::Step> LogScan::walk(std::size_t i, IndexBuilder *builder, LogPos
   return Step::kNext;
 }
 
+// The filler that led here is older than a frame that stood in its place.
+bool LogScan::one_is_missing_before(const FrameHeader &header) const {
+  const std::optional<LogPos> end = end_before(header);
+  return !mutated("gaps-between-frames") && end && frame_end_ && *end != *frame_end_ && (header.flags & kFrameEpochStart) == 0;
+}
+
 // Is there proof that what stood at `bad` had been completely written? Looks from `from` on for frames that hold.
-Result<LogScan::Evidence> LogScan::look_ahead(std::size_t i, LogPos bad, LogPos from) {
+Result<LogScan::Evidence> LogScan::look_ahead(std::size_t i, LogPos bad, LogPos from, std::int64_t reach) {
   Evidence evidence;
   evidence.complete = bad < known_stable_;
+  if (mutated("torn-or-rotten")) return evidence;
   for (std::size_t s = i; s < segments_.size(); ++s) {
     const Segment &segment = *segments_[s];
     SegmentReader reader(*core_.files, segment);
     LogPos at = s == i ? from : segment.base;
-    const LogPos limit = evidence.complete ? segment.end() : at + (s == i ? kLookAhead : kLookIntoNext);
+    const LogPos limit = evidence.complete ? segment.end() : at + (s == i ? reach : kLookIntoNext);
     while (at < limit && at < segment.end()) {
       Result<std::optional<Unit>> found = find_frame(reader, segment, at, limit, epoch_);
       if (!found) return std::move(found.error());
@@ -217,6 +272,15 @@ Result<void> LogScan::seal(const SegmentRef &segment) {
   segment->run = std::move(*run);
   segment->index.reset();
   return {};
+}
+
+void LogScan::report_losses(const IndexBuilder &builder, const Segment &segment) {
+  for (const IndexBuilder::Loss &loss : builder.losses()) {
+    const std::string which = core_.name_of(loss.queue, loss.first) + (loss.count > 1 ? " and the " + std::to_string(loss.count - 1) + " behind it" : "");
+    core_.log(GANTRY_LOG_ERROR, "lost by damage of " + segment.path + ": " + which +
+                                    (loss.pos.v >= 0 ? ", at log position " + std::to_string(loss.pos.v) + ", differs from its checksum" : ", of a frame that does not hold"));
+  }
+  if (builder.losses().size() == IndexBuilder::kMostLosses) core_.log(GANTRY_LOG_ERROR, "and perhaps more in " + segment.path);
 }
 
 void LogScan::report_damage(LogPos from, LogPos to) {

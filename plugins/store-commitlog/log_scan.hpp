@@ -41,13 +41,17 @@ class LogScan {
   };
   enum class Step { kNext, kEnd };  // go on with the next segment, or the log ends here
 
+  Result<void> flush_from(std::size_t first);
   Result<void> keep_or_rebuild(const SegmentRef &segment);
   Result<Step> scan_segment(std::size_t i, const Checkpoint *checkpoint);
   Result<Step> walk(std::size_t i, IndexBuilder *builder, LogPos stop_at);
-  Result<Evidence> look_ahead(std::size_t i, LogPos bad, LogPos from);
+  Result<Step> walk_with(SegmentReader &reader, std::size_t i, IndexBuilder *builder, LogPos stop_at);
+  Result<Evidence> look_ahead(std::size_t i, LogPos bad, LogPos from, std::int64_t reach);
+  [[nodiscard]] bool one_is_missing_before(const FrameHeader &header) const;
   void apply(const ScannedUnit &unit, IndexBuilder *builder);
   void apply_ops(const std::vector<MetaOp> &ops);
   Result<void> seal(const SegmentRef &segment);
+  void report_losses(const IndexBuilder &builder, const Segment &segment);
   void report_damage(LogPos from, LogPos to);
 
   Core &core_;
@@ -57,6 +61,7 @@ class LogScan {
   std::uint64_t epoch_ = 0, scanned_bytes_ = 0, cut_bytes_ = 0, bad_records_ = 0;
   bool clean_ = false;     // the checkpoint says that the log ends at end_of_clean_
   LogPos end_of_clean_;
+  std::optional<LogPos> frame_end_;  // of the last frame, when all from there to pos_ is filler
   bool apply_meta_ = true;
 };
 

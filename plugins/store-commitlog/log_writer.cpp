@@ -375,11 +375,11 @@ void LogWriter::close_frame() {
   header.records_bytes = frame.body - kHeadBytes;
   header.record_count = frame.record_count;
   header.queue_count = static_cast<std::uint32_t>(frame.queues.size());
-  header.flags = frame.flags;
+  header.flags = frame.flags | gap_flags(last_frame_end_, frame.start);
   header.tail_crc = crc32c(head + frame.body, total - frame.body);
   put_frame_header(head, header);
   GANTRY_ASSERT(total <= frame.room);
-  frame.end = frame.next = frame.start + total;
+  frame.end = frame.next = last_frame_end_ = frame.start + total;
   fill_block(frame);
   next_pos_ = frame.end;
   needs_mark_ = frame.record_count > 0 || frame.meta_count > 0;

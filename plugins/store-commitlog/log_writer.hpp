@@ -152,7 +152,8 @@ class LogWriter {
   std::vector<std::unique_ptr<Frame>> all_frames_;
   std::vector<Frame *> free_frames_;
 
-  LogPos next_pos_;   // end of the last closed frame
+  LogPos next_pos_;   // end of the last closed frame, or of the filler behind it
+  LogPos last_frame_end_{-1};  // of the last one that is no filler; negative: of an earlier life
   LogPos done_pos_;
   LogPos acked_pos_;  // end of the last frame acknowledged as good; beyond done_pos_ only by requests for `memory`
   LogPos flushed_;    // last position a flush covered

@@ -1,6 +1,8 @@
 // Handing out writes, noting what is done, acknowledging in log order.
 #include "log_writer.hpp"
 
+#include "mutation.hpp"
+
 #include <algorithm>
 #include <cerrno>
 
@@ -30,7 +32,7 @@ WriteOp LogWriter::write_of(Frame &frame) const {
   op.bytes = static_cast<std::uint32_t>(align_up(frame.end, kBlock) - begin);
   op.file_off = static_cast<std::uint64_t>(begin - frame.segment->base);
   op.fd = frame.segment->file.get();
-  op.dsync = frame.dsync;
+  op.dsync = frame.dsync && !mutated("flush-of-log-writes");
   return op;
 }
 
@@ -53,7 +55,7 @@ std::size_t LogWriter::take_writes(bool after_completion, std::int64_t now_ms, s
     const WriteOp op = write_of(frame);
     if (fill_in_the_way(op, *frame.segment)) break;
     frame.submitted = true;
-    frame.flush_to = plain_submitted_;
+    frame.flush_to = mutated("order-of-levels") ? LogPos{} : plain_submitted_;
     if (!frame.dsync) plain_submitted_ = frame.next;
     ++counts_.writes;
     counts_.dsync_writes += frame.dsync ? 1 : 0;
@@ -71,7 +73,7 @@ void LogWriter::finished(const WriteDone &done) {
   --in_flight_;
   frame.done = true;
   const auto wanted = static_cast<std::int64_t>(align_up(frame.end, kBlock) - align_down(frame.start, kBlock));
-  if (done.result != wanted) {
+  if (done.result != wanted && !mutated("failed-log-writes")) {
     frame.error = done.result < 0 ? done.result : -EIO;
     const Error error = file_error(done.result < 0 ? "write to" : "short write to", frame.segment->path, frame.error);
     fence(GANTRY_E_NOT_WRITABLE, error.text);
@@ -108,6 +110,7 @@ void LogWriter::pop_finished() {
 
 bool LogWriter::can_acknowledge(Frame &frame) {
   if (frame.durability == GANTRY_DURABILITY_MEMORY && !fenced_) return true;
+  if (mutated("acknowledgement-after-write") && frame.submitted) return true;
   if (!frame.done || frame.error != 0 || done_pos_ < frame.next) return false;
   if (frame.durability == GANTRY_DURABILITY_DURABLE && flushed_ < frame.flush_to) {
     flush_wanted_ = std::max(flush_wanted_, frame.flush_to);

@@ -1,5 +1,7 @@
 #include "pump.hpp"
 
+#include "mutation.hpp"
+
 #include <array>
 #include <chrono>
 
@@ -98,7 +100,7 @@ void Pump::collect() {
 }
 
 void Pump::finish_syncs() {
-  const LogPos flushed = core_.writer.flushed_pos();
+  const LogPos flushed = mutated("sync-waits-for-flush") ? core_.writer.done_pos() : core_.writer.flushed_pos();
   std::erase_if(syncs_, [&](Sync &sync) {
     if (flushed < sync.target && !core_.writer.fenced()) return false;
     if (flushed < sync.target) sync.cqe.status = GANTRY_E_IO;

@@ -49,7 +49,7 @@ gantry_queue QueueTable::add(std::string_view topic, std::uint32_t queue_no, std
 }
 
 void QueueTable::reserve_handles(std::uint64_t size) {
-  while (slabs_.size() * kSlab < size) slabs_.push_back(std::make_unique<QueueState[]>(kSlab));
+  while (slabs_.size() * kSlab < size) slabs_.emplace_back();
   if (size_ < size) size_ = size;
 }
 
@@ -58,6 +58,7 @@ bool QueueTable::add_at(gantry_queue queue, std::string_view topic, std::uint32_
   const NameKey key{intern(topic), queue_no};
   if (by_name_.contains(key)) return false;
   reserve_handles(queue + 1);
+  if (slabs_[queue / kSlab] == nullptr) slabs_[queue / kSlab] = std::make_unique<QueueState[]>(kSlab);
   QueueState &state = slabs_[queue / kSlab][queue % kSlab];
   state = QueueState{};
   state.topic = key.topic;

@@ -63,11 +63,13 @@ class QueueTable {
 
   [[nodiscard]] QueueState *get(gantry_queue queue) {  // null: never given, or dropped
     if (queue >= size_) return nullptr;
-    QueueState &state = slabs_[queue / kSlab][queue % kSlab];
-    return state.alive ? &state : nullptr;
+    QueueState *slab = slabs_[queue / kSlab].get();
+    return slab != nullptr && slab[queue % kSlab].alive ? slab + queue % kSlab : nullptr;
   }
-  // Where its state lies, for a prefetch; null when it was never given.
-  [[nodiscard]] const QueueState *place_of(gantry_queue queue) const { return queue < size_ ? &slabs_[queue / kSlab][queue % kSlab] : nullptr; }
+  // Where its state lies, for a prefetch; null when there is none.
+  [[nodiscard]] const QueueState *place_of(gantry_queue queue) const {
+    return queue < size_ && slabs_[queue / kSlab] != nullptr ? &slabs_[queue / kSlab][queue % kSlab] : nullptr;
+  }
   [[nodiscard]] const std::string &topic_of(const QueueState &state) const { return topics_[state.topic]; }
   [[nodiscard]] const std::string &topic_name(std::uint32_t topic) const { return topics_[topic]; }  // of QueueState::topic; stays where it is
   [[nodiscard]] std::uint64_t size() const { return size_; }     // handles given so far, dropped ones included
@@ -100,7 +102,7 @@ class QueueTable {
   };
   std::uint32_t intern(std::string_view topic);
 
-  std::vector<std::unique_ptr<QueueState[]>> slabs_;
+  std::vector<std::unique_ptr<QueueState[]>> slabs_;  // null where no queue ever was in this process
   std::uint64_t size_ = 0, alive_ = 0;
   std::deque<std::string> topics_;  // stable addresses for the views below
   std::unordered_map<std::string_view, std::uint32_t> topic_ids_;

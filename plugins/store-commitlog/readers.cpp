@@ -314,7 +314,11 @@ bool Readers::resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *s
     }
     if (read.records.size() == read.max_records) return false;
     if (!read.index_only && !read.records.empty() && *bytes + record.bytes() > read.max_bytes) return false;
-    if (std::int64_t{record.offset} + record.bytes() > part.segment->bytes) return false;
+    if (std::int64_t{record.offset} + record.bytes() > part.segment->bytes) {  // an index that contradicts its segment
+      ++read.offset;
+      read.result.stop = GANTRY_STOP_BAD;
+      return false;
+    }
     *bytes += record.bytes();
     read.records.push_back({part.segment.get(), record.offset, record.bytes(), record.crc, read.offset, entry.tag,
                             store_ms_of(part.run->footer().first_store_ms, record.store_ms_delta), record.refers(), {}});

@@ -80,6 +80,7 @@ class Readers {
   [[nodiscard]] bool read_base(const Reference &reference, ExtentRef *last, const std::function<void(const std::uint8_t *)> &use);
   void perform_ahead(LogPos begin, std::uint32_t count);
   void report_bad(const Segment &segment, LogPos pos, std::uint32_t bytes);
+  [[nodiscard]] std::string owner_of(const Segment &segment, std::uint32_t offset);
 
   Core &core_;
   std::mutex rebuild_mutex_;

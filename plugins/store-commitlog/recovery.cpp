@@ -4,6 +4,7 @@
 
 #include "format_mark.hpp"
 #include "log_scan.hpp"
+#include "mutation.hpp"
 #include "run_file.hpp"
 #include "segment_files.hpp"
 
@@ -14,6 +15,8 @@
 namespace gantry::commitlog {
 
 namespace {
+
+constexpr std::uint64_t kFirstEpoch = 1;
 
 class Recovery {
  public:
@@ -119,7 +122,7 @@ Result<void> Recovery::start_new_log() {
   (*first)->no = core_.segments.next_no++;
   (*first)->index = std::make_unique<SegmentIndex>((*first)->no);
   core_.segments.live.push_back(std::move(*first));
-  core_.writer.start({0}, 1, core_.default_durability, core_.options.segment_bytes);
+  core_.writer.start({0}, kFirstEpoch, core_.default_durability, core_.options.segment_bytes);
   return {};
 }
 
@@ -224,7 +227,7 @@ Result<void> Recovery::attach_run(const SegmentRef &segment) {
 // The rest of the block the log ends in may hold the beginning of what was cut: a filler takes its place.
 Result<void> Recovery::end_last_block(LogPos end, std::uint64_t epoch) {
   const LogPos begin = align_down(end, kBlock);
-  if (begin == end) return {};
+  if (begin == end || mutated("filler-behind-the-end")) return {};
   const Segment &segment = core_.segments.active();
   const AlignedBuffer block(kBlock);
   const std::int64_t at = begin - segment.base;
@@ -244,7 +247,8 @@ Result<void> Recovery::end_last_block(LogPos end, std::uint64_t epoch) {
 
 // Nothing written before it can be taken for a part of the log again, whatever a later scan finds behind it.
 Result<void> Recovery::begin_epoch() {
-  const std::uint64_t epoch = scan_.epoch() + 1;
+  // A log of which nothing holds had an epoch all the same, the first: what is whole behind the cut must not be taken for the new one's.
+  const std::uint64_t epoch = mutated("epoch-grows") ? std::max(scan_.epoch(), kFirstEpoch) : std::max(scan_.epoch(), mutated("first-epoch") ? 0 : kFirstEpoch) + 1;
   GANTRY_TRY(end_last_block(scan_.end(), epoch));
   const LogPos start = align_up(scan_.end(), kBlock);
   const Segment &active = core_.segments.active();
@@ -262,7 +266,7 @@ Result<void> Recovery::begin_epoch() {
     GANTRY_ASSERT(n > 0);
     for (std::size_t i = 0; i < n; ++i) {
       std::int64_t result = core_.files->write(ops[i].fd, ops[i].data, ops[i].bytes, static_cast<std::int64_t>(ops[i].file_off));
-      if (result >= 0) {
+      if (result >= 0 && !mutated("flush-of-the-first-frame")) {
         if (const int rc = core_.files->sync(ops[i].fd); rc < 0) result = rc;
       }
       if (result < 0) return file_error("begin a new epoch in", core_.segments.active().path, result);

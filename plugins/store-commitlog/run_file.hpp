@@ -51,6 +51,8 @@ class RunFile {
   RunFile() = default;
   const std::uint8_t *map_ = nullptr;
   std::uint64_t bytes_ = 0;
+  Files *files_ = nullptr;
+  std::string path_;
   RunFooter footer_;
   IndexReader index_;
   std::atomic<int> state_{0};  // 0 not yet looked at, 1 good, 2 damaged

@@ -16,13 +16,17 @@ class SegmentReader {
   // Bytes from `offset` on, at least `bytes` of them unless the segment ends. Valid until the next call. IO.
   [[nodiscard]] Result<std::span<const std::uint8_t>> at(std::int64_t offset, std::size_t bytes);
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+  // Zeros were given in their place.
+  [[nodiscard]] std::uint64_t unreadable_bytes() const { return unreadable_bytes_; }
 
  private:
+  [[nodiscard]] std::int64_t read_around(std::int64_t begin, std::size_t bytes);
+
   Files &files_;
   const Segment &segment_;
   AlignedBuffer buffer_;
   std::int64_t begin_ = 0, end_ = 0;  // what the buffer holds
-  std::uint64_t bytes_read_ = 0;
+  std::uint64_t bytes_read_ = 0, unreadable_bytes_ = 0;
 };
 
 // What stands at a position of the segment.

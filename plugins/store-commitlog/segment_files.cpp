@@ -1,5 +1,7 @@
 #include "segment_files.hpp"
 
+#include "mutation.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -52,7 +54,7 @@ SegmentRef reuse(Core &core, LogPos base, std::int64_t bytes) {
       (void)core.files->remove(from);  // segment_size was changed
       continue;
     }
-    if (core.files->sync_dir(core.log_dir) != 0) return nullptr;
+    if (!mutated("flush-of-names-of-reused-files") && core.files->sync_dir(core.log_dir) != 0) return nullptr;
     bool again = false;
     const int fd = open_maybe_direct(*core.files, to, O_RDWR, core.options.direct, &again);
     if (fd < 0) return nullptr;
@@ -87,9 +89,9 @@ Result<SegmentRef> make_segment(Core &core, LogPos base, std::int64_t bytes) {
   std::int64_t rc = core.files->allocate(fd, bytes);
   // A file system that cannot reserve blocks: writing them is the only way to know that they are there.
   if (rc == -EOPNOTSUPP) rc = write_zeros(core, fd, bytes);
-  if (rc >= 0) rc = core.files->sync(fd);
+  if (rc >= 0 && !mutated("flush-of-log-files")) rc = core.files->sync(fd);
   if (rc >= 0) rc = core.files->rename(unfinished, path);
-  if (rc >= 0) rc = core.files->sync_dir(core.log_dir);
+  if (rc >= 0 && !mutated("flush-of-names-of-log-files")) rc = core.files->sync_dir(core.log_dir);
   if (rc < 0) {
     (void)core.files->remove(unfinished);
     return file_error("reserve " + std::to_string(bytes >> 20) + " MiB for log file", path, rc);

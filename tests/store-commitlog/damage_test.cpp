@@ -129,6 +129,52 @@ TEST_F(Damage, AReadErrorOfTheDiskIsTriedOnceMore) {
   close();
 }
 
+// Blocks that cannot be read when the store is opened are damage like any other, not a reason to stay down.
+TEST_F(Damage, AnUnreadableBlockOfTheOpenLogCostsWhatLiesInIt) {
+  open();
+  for (int i = 0; i < 12; ++i) send(queue(), 4, 3000, 4);
+  crash();
+  const FrameAt frame = record_frames()[5];
+  const std::int64_t block = commitlog::align_up(frame.offset, 4096);
+  const std::string log = segments().front();
+  disk->on_read_of = [&](const std::string &path, std::int64_t offset, std::size_t bytes) {
+    return path == log && offset < block + 4096 && block < offset + static_cast<std::int64_t>(bytes) ? EIO : 0;
+  };
+  open();
+  EXPECT_TRUE(host().logged("cannot be read"));
+  EXPECT_TRUE(host().logged("topic A, queue 0, offset 2"));
+  EXPECT_EQ(store().stat(recovered()).max_off, 48);
+  std::map<std::int64_t, std::string> good;
+  const auto bad = bad_offsets(recovered(), &good);
+  EXPECT_GE(bad.size(), 1u);
+  EXPECT_LE(bad.size(), 3u) << "a block holds parts of two records, or of a record and its neighbours";
+  EXPECT_EQ(good.size() + bad.size(), 48u);
+  for (const auto &[offset, bytes] : good) EXPECT_EQ(bytes, sent[static_cast<std::size_t>(offset)].expected());
+  send(recovered(), 1);
+  close();
+}
+
+// Runs are mapped: what cannot be read must show before the mapping is touched.
+TEST_F(Damage, AnUnreadableRunIsRebuiltFromItsSegment) {
+  open();
+  for (int i = 0; i < 60; ++i) send(queue(), 20, 5000, 20);
+  wait_for("runs", [&] { return runs().size() >= 4; });
+  close();
+  const auto paths = runs();
+  const std::string one = paths[1];
+  bool broken = true;
+  disk->on_read_of = [&](const std::string &path, std::int64_t offset, std::size_t) { return broken && path == one && offset == 0 ? EIO : 0; };
+  disk->on_create = [&](const std::string &path) {
+    if (path == one + ".tmp") broken = false;  // other blocks
+    return 0;
+  };
+  open();
+  EXPECT_TRUE(host().logged("rebuilding"));
+  expect_all(recovered());
+  EXPECT_EQ(store().stats().bad_records_total, 0u);
+  close();
+}
+
 TEST_F(Damage, AnIndexReadTouchesNoRecord) {
   open();
   for (int i = 0; i < 40; ++i) send(queue(), 20, 5000, 20);

@@ -94,6 +94,25 @@ TEST_F(References, TheFirstOneMarksTheLogForOlderBuilds) {
   EXPECT_TRUE(try_refer(queue("B"), sent[2].phys_pos, body_of_sent(2), &code)) << "marked already: the first one is taken at once";
 }
 
+// The frame of the base is gone, so the index does not know of the base, and nothing there is counted as bad. The body must not be what lies in its place now.
+TEST_F(References, ABaseThatIsLostWithItsFrameIsNotReplacedByWhatLiesThere) {
+  open();
+  send(queue(), 1, 9000);
+  const Made made = refer_to_sent(queue("B"), 0);
+  send(queue(), 2, 100);
+  send(queue(), 2, 100);
+  crash();
+  const auto frames = frames_of(slurp(segments().front()));
+  const auto base = std::find_if(frames.begin(), frames.end(), [](const FrameAt &frame) { return frame.header.record_count == 1; });
+  ASSERT_NE(base, frames.end());
+  overwrite(segments().front(), base->offset, std::string(base->header.frame_bytes, '\0'));
+  open();
+  const ReadResult got = store().read(recovered("B"), made.offset, 1);
+  EXPECT_EQ(got->n, 0u);
+  EXPECT_EQ(got->stop, GANTRY_STOP_BAD);
+  EXPECT_TRUE(host().logged("is stored with the record at log position " + std::to_string(sent[0].phys_pos)));
+}
+
 TEST_F(References, AFormatThatThisBuildDoesNotKnowIsRefusedByName) {
   open();
   send(queue(), 4, 2000);
