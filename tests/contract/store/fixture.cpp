@@ -97,6 +97,20 @@ void StoreContract::close() {
   store_.reset();
 }
 
+bool StoreContract::append_until(gantry_queue queue, const std::function<bool()> &done) {
+  std::uint64_t round = 0;
+  return host().wait_until(
+      [&] {
+        if (done()) return true;
+        std::vector<Message> more;
+        const std::uint64_t n = ++round <= 32 ? 64 : 1;  // a MiB at first
+        for (std::uint64_t i = 0; i < n; ++i) more.push_back(message(queue, filled(16000, round * 64 + i)));
+        append_all(store(), more, 16);
+        return done();
+      },
+      60'000);
+}
+
 std::int32_t StoreContract::try_append(Message &one, gantry_cq cq, std::uint64_t user_data) {
   AppendBatch batch(&one, 1, user_data);
   return try_request(*batch.data(), cq);

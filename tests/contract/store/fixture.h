@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,10 @@ class StoreContract : public ::testing::Test {
   [[nodiscard]] FakeHost &host() { return *host_; }
   [[nodiscard]] std::string dir() const { return retention_ ? retention_dir_.str() : dir_.str(); }
   void close();
+
+  // Appends to the queue until `done` says true. Dropping old records is background work that takes time, not appends: after enough for any store here it goes on
+  // record by record. False: not within a minute.
+  [[nodiscard]] bool append_until(gantry_queue queue, const std::function<bool()> &done);
 
   // Inline code of one append on shard 0 without waiting for the completion.
   std::int32_t try_append(Message &one, gantry_cq cq, std::uint64_t user_data = 0);

@@ -19,11 +19,7 @@ class Retention : public StoreContract {
   }
   // Appends until the oldest record of the queue is not `min_off` any more.
   void append_until_trimmed(gantry_queue queue, std::int64_t min_off) {
-    for (int i = 0; i < 1000 && store().stat(queue).min_off <= min_off; ++i) {
-      (void)some_more(queue);
-      host().turn(1);
-    }
-    ASSERT_GT(store().stat(queue).min_off, min_off) << "this store drops nothing";
+    ASSERT_TRUE(append_until(queue, [&] { return store().stat(queue).min_off > min_off; })) << "this store drops nothing";
   }
 
  private:
