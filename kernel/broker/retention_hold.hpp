@@ -27,6 +27,14 @@ class RetentionHold {
     positions_[holder] = phys_pos;
     tell();
   }
+  // The lowest position that another holder needs. [thread: any]
+  [[nodiscard]] std::int64_t others_from(std::size_t holder) {
+    const std::lock_guard lock(mutex_);
+    std::int64_t lowest = INT64_MAX;
+    for (std::size_t i = 0; i < positions_.size(); ++i)
+      if (i != holder) lowest = std::min(lowest, positions_[i]);
+    return lowest;
+  }
 
  private:
   void tell() { table_->retain_from(store_, *std::min_element(positions_.begin(), positions_.end())); }

@@ -18,7 +18,7 @@ constexpr gantry_config_key kBrokerKeys[] = {
     {"default_topic_queues", GANTRY_KEY_INT, 0, "8", 1, 16384, nullptr, "message queues of a topic that is made automatically"},
     {"delay_levels", GANTRY_KEY_STRING, 0, kDefaultDelayLevels, 0, 0, nullptr,
      "delays of the levels 1, 2, ... that a message can ask for; units s, m, h, d"},
-    {"max_timer_delay", GANTRY_KEY_DURATION, 0, "3d", 1000, 366ll * 86'400'000, nullptr, "how far ahead the due time of a message may lie; what waits holds the log from there on"},
+    {"max_timer_delay", GANTRY_KEY_DURATION, 0, "3d", 1000, 366ll * 86'400'000, nullptr, "how far ahead the due time of a message may lie; what waits longer than retention is stored again"},
     {"allocator", GANTRY_KEY_STRING, 0, "allocator-standard", 0, 0, nullptr,
      "plugin that divides queues among consumers who ask the broker: its name, or the path of its file; \"\" is the built-in average alone"},
     {"filters", GANTRY_KEY_LIST, 0, "[\"filter-sql92\"]", 0, 0, nullptr, "plugins that filter messages by expressions: names, or paths of their files; [] leaves consumers only tags"},

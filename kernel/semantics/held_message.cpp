@@ -2,6 +2,7 @@
 
 #include "kernel/broker/record/java_hash.hpp"
 #include "kernel/broker/record/property_edit.hpp"
+#include "kernel/semantics/copy_forward.hpp"
 
 #include <gantry++/str.hpp>
 
@@ -32,7 +33,8 @@ std::int32_t forward_held(broker::Core &core, broker::Relay &relay, const gantry
   props.remove("CLUSTER");
   const std::string came = std::to_string(message.store_ms), went = std::to_string(to.now_ms);
   if (to.timed) {
-    props.set("TIMER_ENQUEUE_MS", came);
+    if (!is_copy(message)) props.set("TIMER_ENQUEUE_MS", came);  // a copy says when it came first
+    message.prepared_pos = 0;
     props.set("TIMER_DEQUEUE_MS", went);
   }
   const std::string text = props.text();

@@ -42,6 +42,16 @@ class HeldQueue {
   [[nodiscard]] bool ready() const { return ready_; }
   [[nodiscard]] PendingSet &set() { return set_; }  // [thread: shard 0]
 
+  [[nodiscard]] broker::Topic *held_topic() const { return setup_.held; }
+  [[nodiscard]] std::uint32_t queue_no() const { return setup_.queue_no; }
+  // GANTRY_NO_QUEUE: nothing was ever held.
+  [[nodiscard]] gantry_queue store_queue() const { return setup_.held->queues[setup_.queue_no].store_queue.load(std::memory_order_acquire); }
+  // Where the first op record lies that a start would have to read again; a checkpoint moves it on. INT64_MAX: there is none.
+  [[nodiscard]] std::int64_t unsaved_pos() const { return unsaved_pos_; }
+  void save_soon() { next_save_ms_ = 0; }
+  // The lowest log position that others hold.
+  [[nodiscard]] std::int64_t others_hold_from() const { return hold_.others_from(holder_); }
+
   // Reads the records of up to 64 entries, one read each with the entry's queue offset as user_data: the first ones, as many as it returns, are in results[i],
   // or complete in `cq` when that is NULL. [thread: shard 0]
   [[nodiscard]] std::uint32_t read(std::span<const PendingSet::Entry> entries, const gantry_read_result **results, gantry_cq cq) const;

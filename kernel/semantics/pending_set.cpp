@@ -135,7 +135,7 @@ void PendingSet::shrink() {
   const auto middle = near_.begin() + static_cast<std::ptrdiff_t>(near_.size() / 2);
   std::nth_element(near_.begin(), middle, near_.end());
   for (auto it = middle; it != near_.end(); ++it) {
-    if (!is_open(it->queue_off)) continue;
+    if (is_settled(it->queue_off)) continue;  // what is claimed may come back
     Chunk &chunk = chunk_of(it->queue_off);
     chunk.loaded_until = std::min(chunk.loaded_until, *it);
     to_far(chunk, it->due_ms);
@@ -192,8 +192,7 @@ void PendingSet::on_loaded(std::int64_t queue_off, std::int64_t due_ms) {
   const Entry entry{due_ms, queue_off};
   if (entry < loaded_before_ || bit(chunk, queue_off)) return;
   if (entry >= chunk.loaded_until) return to_far(chunk, due_ms);
-  // What is claimed comes back by release.
-  if (!is_claimed(queue_off)) push(entry);
+  push(entry);  // also what is claimed: it may come back as one that is yet to come
 }
 
 void PendingSet::end_load() {
@@ -229,7 +228,7 @@ std::int64_t PendingSet::hold_pos() const {
   const std::int64_t off = open_from();
   const auto it = chunks_.find(off / kChunk);
   const auto mark = static_cast<std::size_t>(in_chunk(off) / kMark);
-  return it == chunks_.end() || it->second.marks.size() <= mark ? 0 : it->second.marks[mark];
+  return it == chunks_.end() || it->second.marks.size() <= mark ? floor_pos_ : std::max(it->second.marks[mark], floor_pos_);
 }
 
 std::vector<PendingSet::ChunkRow> PendingSet::take_rows(std::size_t max) {

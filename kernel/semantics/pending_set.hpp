@@ -82,6 +82,8 @@ class PendingSet {
   [[nodiscard]] std::int64_t open_from() const;
   // Log position at or before that of the first entry that is not settled; kNever when there is none.
   [[nodiscard]] std::int64_t hold_pos() const;
+  // The first entry that is not settled lies there; better known than by hold_pos so far, which may tell a position before it.
+  void on_first(std::int64_t phys_pos) { floor_pos_ = std::max(floor_pos_, phys_pos); }
   [[nodiscard]] std::int64_t waiting() const { return waiting_; }  // entries seen and not settled
   [[nodiscard]] bool has_released() const { return !again_.empty(); }  // something was due and is to be tried again
   [[nodiscard]] std::size_t near_count() const { return near_.size() + again_.size(); }
@@ -129,6 +131,7 @@ class PendingSet {
   std::int64_t low_ = 0;                  // everything below is settled
   std::int64_t end_ = 0;
   std::int64_t waiting_ = 0;
+  std::int64_t floor_pos_ = 0;            // no entry that waits lies before it
   std::int64_t far_floor_ms_ = kNever;    // no chunk's far_min_ms is lower
   std::vector<Entry> near_;               // heap, earliest on top; may have entries that are settled or claimed meanwhile
   std::vector<Entry> again_;              // heap of what was released; never moved out

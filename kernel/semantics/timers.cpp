@@ -1,5 +1,6 @@
 #include "kernel/semantics/timers.hpp"
 
+#include "kernel/broker/record/key_hash.hpp"
 #include "kernel/broker/record/property_edit.hpp"
 #include "kernel/semantics/held_message.hpp"
 #include "kernel/semantics/metric_cells.hpp"
@@ -26,10 +27,13 @@ struct Timers::Recall {
   gantry_cq cq;
   std::string topic, uniq_key;
   std::int64_t phys_pos;
+  bool early = false;  // found where it was stored first, and settled before its time
+  bool moved = false;  // copied forward since the search began
+  gantry_key_query query{};
 };
 
 Timers::Timers(broker::Core &core, broker::Relay &relay, broker::RetentionHold &hold, const PendingLimits &limits)
-    : core_(core), relay_(relay), queue_(core, relay, hold, HeldQueue::Setup{core.timer_topic, core.timer_op_topic, 0, limits}) {}
+    : core_(core), relay_(relay), queue_(core, relay, hold, HeldQueue::Setup{core.timer_topic, core.timer_op_topic, 0, limits}), copier_(core, relay, queue_) {}
 
 Timers::~Timers() = default;
 
@@ -37,6 +41,7 @@ Result<void> Timers::start() {
   GANTRY_TRY(queue_.start());
   due_cq_ = core_.cq->create(core_.host, 0, &Timers::on_due_read, this);
   recall_cq_ = core_.cq->create(core_.host, 0, &Timers::on_recall_read, this);
+  found_cq_ = core_.cq->create(core_.host, 0, &Timers::on_recall_found, this);
   core_.recaller = this;
   const auto *const metrics = static_cast<const gantry_metrics_v1 *>(core_.host->query(core_.host, GANTRY_METRICS_ID));
   GANTRY_ASSERT(metrics != nullptr);
@@ -45,13 +50,17 @@ Result<void> Timers::start() {
             cell(GANTRY_METRIC_GAUGE, "timers_lag_ms", "how late due messages are delivered; 0 when none is due"),
             cell(GANTRY_METRIC_COUNTER, "timers_delivered_total", "messages delivered after their due time"),
             cell(GANTRY_METRIC_COUNTER, "timers_recalled_total", "messages taken back before their due time"),
-            cell(GANTRY_METRIC_COUNTER, "timers_undeliverable_total", "messages given up: damaged, or for a topic or queue that is gone")};
+            cell(GANTRY_METRIC_COUNTER, "timers_undeliverable_total", "messages given up: damaged, or for a topic or queue that is gone"),
+            cell(GANTRY_METRIC_COUNTER, "timers_copied_forward_total", "messages stored again because they wait longer than retention keeps the log")};
+  copier_.start({.lost = [this](std::int64_t queue_off, const std::string &why) { ++in_flight_; give_up(queue_off, why); },
+                 .copied = [this](std::int64_t first) { on_copied(first); }});
   arm(0);
   return {};
 }
 
 void Timers::drain() {
   draining_ = true;
+  copier_.drain();
   queue_.drain();
 }
 
@@ -60,7 +69,9 @@ void Timers::stop() {
   core_.recaller = nullptr;
   core_.cq->close(core_.host, due_cq_);
   core_.cq->close(core_.host, recall_cq_);
-  due_cq_ = recall_cq_ = 0;
+  core_.cq->close(core_.host, found_cq_);
+  due_cq_ = recall_cq_ = found_cq_ = 0;
+  copier_.stop();
   queue_.stop();
   recalls_.clear();
 }
@@ -78,6 +89,7 @@ void Timers::tick() {
     } else if (const std::int64_t due_ms = queue_.set().next_ms(); due_ms != PendingSet::kNever) {
       next_ms = std::min(next_ms, std::max<std::int64_t>(due_ms - core_.now_ms(), 1));
     }
+    next_ms = std::min(next_ms, copier_.turn());
   }
   tell();
   arm(next_ms);
@@ -174,6 +186,13 @@ void Timers::on_stored(std::int64_t queue_off, std::int32_t status) {
   if (status != GANTRY_E_CANCELLED) core_.say(GANTRY_LOG_WARN, "timers: the store refuses a due message (code " + std::to_string(status) + "); tried again in 10 s");
 }
 
+// Recalls that are looking for it must not take what they find for the whole truth.
+void Timers::on_copied(std::int64_t first_pos) {
+  count(cells_.copied);
+  for (const auto &[recall, owned] : recalls_)
+    if (recall->phys_pos == first_pos) recall->moved = true;
+}
+
 std::int32_t Timers::recall(const gantry_recall &req, gantry_cq cq) {
   auto recall = std::make_unique<Recall>(Recall{this, req.user_data, cq, std::string(view(req.topic)), std::string(view(req.uniq_key)), req.phys_pos});
   const auto run = [](void *arg) noexcept {
@@ -188,6 +207,7 @@ std::int32_t Timers::recall(const gantry_recall &req, gantry_cq cq) {
 }
 
 void Timers::begin(Recall &recall) {
+  recall.moved = false;
   if (draining_) return finish(recall, GANTRY_E_CLOSED);
   if (!queue_.ready()) return finish(recall, GANTRY_E_AGAIN);
   const gantry_read_result *result = nullptr;
@@ -201,11 +221,78 @@ void Timers::on_recall_read(void *self, const gantry_cqe *cqes, std::uint32_t n)
 }
 
 void Timers::take_back(Recall &recall, std::int32_t status, const gantry_read_result *result) {
-  std::int64_t queue_off = -1;
-  if (status == GANTRY_E_INVALID || status == GANTRY_E_RANGE) status = GANTRY_E_NOT_FOUND;  // no position at all
-  if (status == GANTRY_OK) status = claim(recall, *result, &queue_off);
+  Place place{};
+  const bool there = status == GANTRY_OK && result->n != 0;
+  const bool found = there && find_place(recall, result->records[0], &place);
   if (result != nullptr && result->owner != nullptr) result->owner->release(result->owner);
-  if (status != GANTRY_OK || queue_off < 0) return finish(recall, status);
+  if (status == GANTRY_E_INVALID || status == GANTRY_E_RANGE || (there && !found)) return finish(recall, GANTRY_E_NOT_FOUND);  // no position at all, or another message's
+  if (status != GANTRY_OK && status != GANTRY_E_NOT_FOUND) return finish(recall, status);
+  if (recall.moved) return begin(recall);
+  if (found && take(recall, place)) return;
+  recall.early = found;
+  search(recall);
+}
+
+// It was copied forward, and waits elsewhere.
+void Timers::search(Recall &recall) {
+  recall.query.user_data = reinterpret_cast<std::uint64_t>(&recall);
+  recall.query.hash = broker::KeyHasher(core_.timer_topic->name)(recall.uniq_key);
+  recall.query.begin_ms = 0;
+  recall.query.end_ms = recall.query.before_pos = INT64_MAX;
+  recall.query.max_records = kPerTurn;
+  const std::int32_t status = core_.store.table->query_key(core_.store.self, 0, &recall.query, found_cq_);
+  if (status != GANTRY_OK) finish(recall, status != GANTRY_E_UNSUPPORTED ? status : recall.early ? GANTRY_OK : GANTRY_E_NOT_FOUND);
+}
+
+void Timers::on_recall_found(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept {
+  for (std::uint32_t i = 0; i < n; ++i) static_cast<Timers *>(self)->on_found(*reinterpret_cast<Recall *>(cqes[i].user_data), cqes[i]);
+}
+
+// The newest record of the message counts: all others have been settled by it.
+void Timers::on_found(Recall &recall, const gantry_cqe &cqe) {
+  if (cqe.status != GANTRY_OK) return finish(recall, cqe.status);
+  const auto &page = *reinterpret_cast<const gantry_read_result *>(cqe.aux);
+  Place place{};
+  bool found = false;
+  for (std::uint32_t i = 0; i < page.n && !found; ++i) found = find_place(recall, page.records[i], &place);
+  recall.query.before_pos = page.next_off;
+  if (page.owner != nullptr) page.owner->release(page.owner);
+  if (recall.moved) return begin(recall);  // meanwhile: what was found is not the newest any more
+  if (found) {
+    if (!take(recall, place)) finish(recall, GANTRY_OK);
+    return;
+  }
+  if (recall.query.before_pos < 0) return finish(recall, recall.early ? GANTRY_OK : GANTRY_E_NOT_FOUND);
+  const std::int32_t status = core_.store.table->query_key(core_.store.self, 0, &recall.query, found_cq_);
+  if (status != GANTRY_OK) finish(recall, status);
+}
+
+// Is that the message which is meant, or a copy of it?
+bool Timers::find_place(const Recall &recall, const gantry_record &record, Place *place) const {
+  broker::StoredMessage message;
+  if (!broker::parse_record(view(record.bytes), &message) || message.topic != core_.timer_topic->name || first_pos(message) != recall.phys_pos) return false;
+  const broker::PropertyEdit props(message.props);
+  if (props.get("REAL_TOPIC") != recall.topic || props.get("UNIQ_KEY") != recall.uniq_key) return false;
+  *place = {message.queue_off, 0};
+  const std::string_view text = props.get("TIMER_OUT_MS");
+  (void)std::from_chars(text.data(), text.data() + text.size(), place->due_ms);
+  return true;
+}
+
+// False: it was settled before its time, so it was recalled or copied forward.
+bool Timers::take(Recall &recall, const Place &place) {
+  PendingSet &set = queue_.set();
+  if (copier_.wait_for(place.queue_off, [this, &recall] { begin(recall); })) return true;
+  if (set.claim(place.queue_off)) {
+    settle(recall, place.queue_off);
+    return true;
+  }
+  if (set.is_settled(place.queue_off) && place.due_ms > core_.now_ms()) return false;
+  finish(recall, GANTRY_E_STALE);
+  return true;
+}
+
+void Timers::settle(Recall &recall, std::int64_t queue_off) {
   const auto done = [](void *arg, std::uint64_t off, const gantry_cqe &cqe) {
     auto &made = *static_cast<Recall *>(arg);
     const bool stored = cqe.status == GANTRY_OK || cqe.status == GANTRY_E_TIMEOUT;
@@ -214,28 +301,10 @@ void Timers::take_back(Recall &recall, std::int32_t status, const gantry_read_re
     if (!stored) made.owner->queue_.set().release(static_cast<std::int64_t>(off), made.owner->core_.now_ms() + kBusyMs);
     made.owner->finish(made, stored ? GANTRY_OK : cqe.status);
   };
-  status = queue_.settle_only(queue_off, done, &recall, static_cast<std::uint64_t>(queue_off));
+  const std::int32_t status = queue_.settle_only(queue_off, done, &recall, static_cast<std::uint64_t>(queue_off));
   if (status == GANTRY_OK) return;
   queue_.set().release(queue_off, core_.now_ms() + kBusyMs);
   finish(recall, status);
-}
-
-// Is that the message which is meant, and does it wait still? OK with an offset: claimed; without: there is nothing to do.
-std::int32_t Timers::claim(const Recall &recall, const gantry_read_result &result, std::int64_t *queue_off) {
-  broker::StoredMessage message;
-  if (result.n == 0 || !broker::parse_record(view(result.records[0].bytes), &message) || message.topic != core_.timer_topic->name) return GANTRY_E_NOT_FOUND;
-  const broker::PropertyEdit props(message.props);
-  if (props.get("REAL_TOPIC") != recall.topic || props.get("UNIQ_KEY") != recall.uniq_key) return GANTRY_E_NOT_FOUND;
-  std::int64_t due_ms = 0;
-  const std::string_view text = props.get("TIMER_OUT_MS");
-  (void)std::from_chars(text.data(), text.data() + text.size(), due_ms);
-  PendingSet &set = queue_.set();
-  if (set.claim(message.queue_off)) {
-    *queue_off = message.queue_off;
-    return GANTRY_OK;
-  }
-  // Settled before its time: it was recalled.
-  return set.is_settled(message.queue_off) && due_ms > core_.now_ms() ? GANTRY_OK : GANTRY_E_STALE;
 }
 
 void Timers::finish(Recall &recall, std::int32_t status) {

@@ -2,7 +2,7 @@
 // delivery and note of it (held_queue.hpp), so that a crash neither loses a message nor delivers it twice.
 #pragma once
 
-#include "kernel/semantics/held_queue.hpp"
+#include "kernel/semantics/copy_forward.hpp"
 
 #include <memory>
 #include <unordered_map>
@@ -29,7 +29,7 @@ class Timers : public broker::Recaller {
  private:
   struct Recall;
   struct Cells {
-    std::uint64_t *waiting, *lag_ms, *delivered, *recalled, *undeliverable;
+    std::uint64_t *waiting, *lag_ms, *delivered, *recalled, *undeliverable, *copied;
   };
 
   void arm(std::int64_t delay_ms);
@@ -42,15 +42,25 @@ class Timers : public broker::Recaller {
   void on_stored(std::int64_t queue_off, std::int32_t status);
   void begin(Recall &recall);
   void take_back(Recall &recall, std::int32_t status, const gantry_read_result *result);
-  [[nodiscard]] std::int32_t claim(const Recall &recall, const gantry_read_result &result, std::int64_t *queue_off);
+  void on_copied(std::int64_t first_pos);
+  void search(Recall &recall);
+  void on_found(Recall &recall, const gantry_cqe &cqe);
+  struct Place {
+    std::int64_t queue_off, due_ms;
+  };
+  [[nodiscard]] bool find_place(const Recall &recall, const gantry_record &record, Place *place) const;
+  [[nodiscard]] bool take(Recall &recall, const Place &place);
+  void settle(Recall &recall, std::int64_t queue_off);
   void finish(Recall &recall, std::int32_t status);
   static void on_due_read(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
   static void on_recall_read(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
+  static void on_recall_found(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
 
   broker::Core &core_;
   broker::Relay &relay_;
   HeldQueue queue_;
-  gantry_cq due_cq_ = 0, recall_cq_ = 0;
+  CopyForward copier_;
+  gantry_cq due_cq_ = 0, recall_cq_ = 0, found_cq_ = 0;
   std::vector<PendingSet::Entry> due_;
   std::uint32_t in_flight_ = 0;  // claimed here, outcome still to come
   std::unordered_map<Recall *, std::unique_ptr<Recall>> recalls_;  // on shard 0

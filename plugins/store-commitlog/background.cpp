@@ -172,6 +172,7 @@ void Background::background_main() {
     free_cold_indexes();
     checkpoint_if_due();
     apply_retention();
+    note_held_over();
     raise_format();
     publish_metrics();
     std::unique_lock lock(wake_mutex_);

@@ -54,6 +54,9 @@ class Background {
     bool needs_checkpoint = false;
   };
   [[nodiscard]] Expiry oldest_expired() const;
+  void note_held_over();
+  [[nodiscard]] bool is_too_old(const Segment &segment) const;
+  [[nodiscard]] bool is_too_much(std::int64_t total_bytes) const { return core_.options.retention_bytes > 0 && total_bytes > core_.options.retention_bytes; }
   [[nodiscard]] bool may_drop_now() const;
   [[nodiscard]] bool oldest_waits_for_its_run() const;
   [[nodiscard]] bool is_live(std::uint32_t segment_no) const;

@@ -172,6 +172,28 @@ bool Background::checkpoint(bool clean) {
 // A segment expires: its records can no longer be read. It is dropped at once unless references lead to it, else when the last segment with such a one
 // expires. How old a base may be is bounded (references.cpp), and so is what that keeps.
 
+bool Background::is_too_old(const Segment &segment) const {
+  const std::int64_t keep_ms = topics_.in_use() ? topics_.keep_ms(segment) : core_.options.retention_ms == 0 ? INT64_MAX : core_.options.retention_ms;
+  return keep_ms != INT64_MAX && segment.last_store_ms < core_.host.wall_ms() - keep_ms && may_drop_now();
+}
+
+// For those who hold the log, in case they can do without it.
+void Background::note_held_over() {
+  const std::lock_guard lock(core_.mutex);
+  const SegmentList &segments = core_.segments;
+  core_.held_over = {};
+  if (core_.held_from >= segments.oldest_readable()->end()) return;
+  std::int64_t total = 0;
+  for (const SegmentRef &segment : segments.live) total += segment->bytes;
+  for (std::uint32_t no = segments.first_no(); no != segments.active().no; ++no) {
+    const Segment &segment = *segments.by_no(no);
+    if (!segment.sealed || (!is_too_old(segment) && !is_too_much(total))) return;
+    if (no == segments.first_no()) core_.held_over = {segment.base, segment.end(), segment.end()};
+    core_.held_over.end = segment.end();
+    total -= segment.bytes;
+  }
+}
+
 // Only a segment that both checkpoints leave behind may go: either of them may be the one a recovery starts from.
 Background::Expiry Background::oldest_expired() const {
   const SegmentList &segments = core_.segments;
@@ -180,9 +202,7 @@ Background::Expiry Background::oldest_expired() const {
   if (oldest->end() > core_.held_from) return {};
   std::int64_t total = 0;
   for (const SegmentRef &segment : segments.live) total += segment->bytes;
-  const std::int64_t keep_ms = topics_.in_use() ? topics_.keep_ms(*oldest) : core_.options.retention_ms == 0 ? INT64_MAX : core_.options.retention_ms;
-  const bool too_old = keep_ms != INT64_MAX && oldest->last_store_ms < core_.host.wall_ms() - keep_ms && may_drop_now();
-  const bool too_much = core_.options.retention_bytes > 0 && total > core_.options.retention_bytes;
+  const bool too_old = is_too_old(*oldest), too_much = is_too_much(total);
   const bool no_space = short_ && core_.options.disk_full != "refuse" && leaving_.expired();
   if (!too_old && !too_much && !no_space) return {};
   return {oldest, too_old ? Why::kOld : too_much ? Why::kTooMuch : Why::kNoSpace, oldest->end() > (mutated("retention-behind-both-checkpoints") ? core_.checkpoint_pos : std::min(core_.older_checkpoint_pos, core_.checkpoint_pos))};

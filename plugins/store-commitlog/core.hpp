@@ -71,6 +71,9 @@ struct Core {
   bool references_wanted = false, references_allowed = false;  // somebody would store one; the folder is marked so that only builds that know them open it
   LogPos held_from{INT64_MAX};  // retention leaves alone what lies at or after it
   const gantry_consumption *consumption = nullptr;  // set by open
+  struct HeldOver {
+    LogPos begin, file_end, end;
+  } held_over;  // see gantry_store_stats
   LogPos checkpoint_due;  // once the log is written up to here
   std::uint64_t checkpoint_generation = 0;
 

@@ -221,6 +221,9 @@ void Store::stats(gantry_store_stats *out) {
     for (const SegmentRef &segment : core_.segments.ready) s.bytes_on_disk += static_cast<std::uint64_t>(segment->bytes);
     s.queues = core_.queues.alive();
     s.space = core_.writer.refuses_records() ? GANTRY_SPACE_REFUSING : core_.writer.no_space() ? GANTRY_SPACE_SHORT : GANTRY_SPACE_FINE;
+    s.held_begin_pos = core_.held_over.begin.v;
+    s.held_file_end_pos = core_.held_over.file_end.v;
+    s.held_end_pos = core_.held_over.end.v;
     s.writes_total = core_.writer.counts().writes;
     s.flushes_total = core_.writer.counts().dsync_writes + core_.counters.flushes;
     s.bytes_written_total = core_.writer.counts().written_bytes;

@@ -26,6 +26,8 @@ QUIET_S = 30
 
 class TimerCrash(kill_rounds.Scenario):
     busy_s = (0.1, 0.8)
+    ahead_ms = (200, 4000)
+    pause_s = (0, 0.02)  # of a connection, between two batches
 
     def __init__(self):
         super().__init__()
@@ -53,9 +55,9 @@ class TimerCrash(kill_rounds.Scenario):
             self.faults.append(text)
 
 
-def timed(rng):
-    """A property that asks for a due time, and the earliest one it may mean (the clock is that of this machine)."""
-    ahead_ms, now_ms = rng.randrange(200, 4000), time.time() * 1000
+def timed(rng, range_ms):
+    """A property that asks for a due time that far ahead, and the earliest one it may mean (the clock is that of this machine)."""
+    ahead_ms, now_ms = rng.randrange(*range_ms), time.time() * 1000
     kind = rng.choice(("TIMER_DELAY_MS", "TIMER_DELIVER_MS", "__STARTDELIVERTIME", "TIMER_DELAY_SEC"))
     if kind == "TIMER_DELAY_SEC":
         return f"{kind}\x01{ahead_ms // 1000 + 1}", now_ms + (ahead_ms // 1000 + 1) * 1000
@@ -100,7 +102,7 @@ def worker(gantry, ledger, name, rng):
             for _ in range(IN_FLIGHT):
                 number += 1
                 body = f"{name}-{number}"
-                prop, due_ms = timed(rng)
+                prop, due_ms = timed(rng, ledger.ahead_ms)
                 frame, opaque = conn.frame(remoting.SEND_V2, remoting.send_fields(TOPIC, rng.randrange(QUEUES), f"{prop}\x02UNIQ_KEY\x01{body}"), kill_rounds.body_of(body))
                 under_way[opaque] = (body, due_ms)
                 with ledger.lock:
@@ -124,7 +126,7 @@ def worker(gantry, ledger, name, rng):
                 ledger.handles += [(ledger.sent[body], body, handle) for body, handle in acknowledged[1::5]]
             for body, handle in around_due(ledger):
                 take_back(conn, ledger, body, handle)
-            time.sleep(rng.uniform(0, 0.02))
+            time.sleep(rng.uniform(*ledger.pause_s))
     except remoting.Closed:
         pass
 

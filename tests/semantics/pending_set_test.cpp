@@ -31,6 +31,18 @@ struct World {
       set.end_load();
     }
   }
+  // Everything that is due, loading what that needs, in the order of queue offsets.
+  std::vector<std::int64_t> take_all() {
+    std::vector<std::int64_t> all;
+    for (;;) {
+      (void)load();
+      const std::vector<std::int64_t> some = take();
+      if (some.empty()) break;
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+  }
   std::vector<std::int64_t> take(std::size_t max = SIZE_MAX) {
     std::vector<PendingSet::Entry> out;
     set.take_due(now_ms, max, out);
@@ -203,6 +215,40 @@ TEST(PendingSet, TellsFromWhereTheLogIsNeeded) {
   EXPECT_EQ(w.set.hold_pos(), kNever);
   EXPECT_EQ(w.set.open_from(), 3000);
   EXPECT_EQ(w.set.waiting(), 0);
+}
+
+TEST(PendingSet, WhereTheFirstOneLiesIsBelievedWhenItIsTold) {
+  World w;
+  for (int i = 0; i < 10; ++i) w.hold(1000);
+  for (int i = 0; i < 8; ++i) w.set.on_settled(i);
+  EXPECT_EQ(w.set.hold_pos(), 100) << "by itself it knows no better";
+  w.set.on_first(900);
+  EXPECT_EQ(w.set.hold_pos(), 900);
+  w.set.on_first(500);
+  EXPECT_EQ(w.set.hold_pos(), 900) << "it does not go back";
+  w.set.on_settled(8);
+  w.set.on_settled(9);
+  EXPECT_EQ(w.set.hold_pos(), kNever);
+}
+
+// As what is copied forward does, when it fails.
+TEST(PendingSet, AClaimGivenUpBeforeItsTimeIsNotForgottenWhateverHappenedMeanwhile) {
+  World w({.near_max = 4, .horizon_ms = 1000, .load_ahead_ms = 10});
+  w.hold(500);                            // in the heap
+  w.hold(5000);                           // beyond the horizon
+  ASSERT_TRUE(w.set.claim(0));
+  ASSERT_TRUE(w.set.claim(1));
+  for (int i = 0; i < 6; ++i) w.hold(i);  // moves it out of the heap
+  w.now_ms = 20;
+  EXPECT_EQ(w.take_all(), (Offsets{2, 3, 4, 5, 6, 7}));
+  w.set.release(0, kNever);
+  w.now_ms = 600;
+  EXPECT_EQ(w.take_all(), (Offsets{0}));
+  w.now_ms = 4995;
+  (void)w.load();
+  w.set.release(1, kNever);
+  w.now_ms = 6000;
+  EXPECT_EQ(w.take_all(), (Offsets{1}));
 }
 
 TEST(PendingSet, LostEntriesAreNotWaitedFor) {

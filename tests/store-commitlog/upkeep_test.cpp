@@ -106,6 +106,30 @@ TEST_F(Upkeep, RetentionByTimeWaitsForTheNewestRecordOfAFile) {
   EXPECT_GT(store().stat(q).min_off, 0) << "all but the open segment";
 }
 
+TEST_F(Upkeep, WhatRetentionWouldDropButForAHoldIsTold) {
+  config["retention_bytes"] = "3 MiB";
+  config["checkpoint_every"] = "1 MiB";
+  open();
+  store().table().retain_from(store().self(), 100);
+  EXPECT_EQ(store().stats().held_end_pos, 0);
+  send(queue(), 1600, 5000);  // 8 MiB
+  wait_for("told", [&] { return store().stats().held_end_pos >= 4 << 20; });
+  gantry_store_stats stats = store().stats();
+  EXPECT_EQ(stats.held_begin_pos, 0);
+  EXPECT_EQ(stats.held_file_end_pos, 1 << 20);
+  EXPECT_EQ(stats.held_end_pos % (1 << 20), 0) << "whole files";
+  EXPECT_LE(stats.held_end_pos, stats.log_end_pos - (2 << 20)) << "three of the files are kept";
+  EXPECT_EQ(store().stat(queue()).min_off, 0);
+
+  store().table().retain_from(store().self(), stats.held_file_end_pos);
+  wait_for("the oldest goes", [&] { return store().stats().log_begin_pos == stats.held_file_end_pos; });
+  wait_for("the next is the oldest now", [&] { return store().stats().held_begin_pos == stats.held_file_end_pos; });
+  EXPECT_EQ(store().stats().held_file_end_pos, 2 << 20);
+  store().table().retain_from(store().self(), INT64_MAX);
+  wait_for("all of it goes", [&] { return store().stats().log_begin_pos >= stats.held_end_pos; });
+  wait_for("nothing is held", [&] { return store().stats().held_end_pos == 0; });
+}
+
 TEST_F(Upkeep, DroppedFilesAreReusedAndNoMoreThanAsked) {
   config["retention_bytes"] = "2 MiB";
   config["checkpoint_every"] = "1 MiB";

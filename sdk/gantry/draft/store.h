@@ -164,6 +164,9 @@ typedef struct gantry_store_stats {
   uint64_t scrub_done_bytes, scrub_total_bytes; /* of the present pass over stored data in the background; 0, 0: there is none */
   int64_t scrub_last_ms;  /* wall clock when the newest whole pass ended; 0 = none yet */
   uint64_t scrub_bad_records_total; /* damaged records that passes found, each pass anew */
+  /* What retention would have dropped but for retain_from, when it looked last: the oldest of it, from held_begin_pos, goes when nothing before
+   * held_file_end_pos is held; all of it when nothing before held_end_pos is. All 0: nothing. */
+  int64_t held_begin_pos, held_file_end_pos, held_end_pos;
 } gantry_store_stats;
 
 /* `self` is the component instance. Functions that take a cq return the number of requests accepted (0..n) or a GANTRY_E_* for none;

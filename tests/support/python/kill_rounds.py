@@ -22,6 +22,7 @@ class Scenario:
     rounds = 30
     busy_s = (0.05, 0.6)  # how long a round lasts before the kill
     extra_broker = ""
+    store = STORE
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -75,7 +76,7 @@ def main(scenario):
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"level {options.level}, {options.rounds} rounds, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="gantry-crash-") as folder:
-        gantry = remoting.Gantry(options.binary, folder, options.level, extra_store=STORE, extra_broker=scenario.extra_broker)
+        gantry = remoting.Gantry(options.binary, folder, options.level, extra_store=scenario.store, extra_broker=scenario.extra_broker)
         # A client thread that ends with an exception is a fault too, and whatever happens no broker is left behind.
         hook, threading.excepthook = threading.excepthook, lambda raised: note(scenario, raised.exc_type, raised.exc_value, raised.exc_traceback)
         try:
