@@ -1,7 +1,7 @@
 """Results as Markdown: tables for a terminal, a whole page for the documentation."""
 
 from . import systems as brokers
-from .workloads import DURABLE, PULL_STOCK, WARM_UP, WORKLOADS, WRITTEN
+from .workloads import DURABLE, WARM_UP, WORKLOADS, WRITTEN
 
 
 def _number(value, digits=1, unit=""):
@@ -185,7 +185,8 @@ each slot the broker is warmed up with {WARM_UP[WRITTEN].size}-byte messages unt
 {settings['warm_messages']:,} have passed and two windows of {settings['warm_seconds']:g} s differ by less than
 {settings['warm_spread']:.0%} in CPU per message.
 All systems are warmed the same way. Then each load runs for {settings['seconds']:g} s or
-{settings['max_messages']:,} messages, whichever is first. Pulls read {PULL_STOCK:,} messages stored just before, over and over.
+{settings['max_messages']:,} messages, whichever is first. Pulls read messages stored just before, over and over: {WORKLOADS['pull-128'].stock:,}
+where the load does not say how many, which is several times Gantry's caches in memory and lies in RocketMQ's page cache.
 
 - **CPU per message**: user and system time of the broker process, from a control group of its own, over acknowledged
   (or delivered) messages. **Whole machine**: busy time of all cores less the generator and the runner, so that kernel

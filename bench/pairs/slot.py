@@ -11,7 +11,7 @@ import time
 
 from . import machine
 from .systems import BrokerError
-from .workloads import PULL_STOCK, WARM_UP, Workload
+from .workloads import WARM_UP, Workload
 
 _START_DEADLINE_S = 90
 _PROBE_S = 2  # after this long without an accepted message, look whether the broker still lives
@@ -147,9 +147,9 @@ class Slot:
         """Stores what the pulls will find."""
         self._stocked.add(workload.name)
         stock = Workload(workload.name, "stock", workload.flush, size=workload.size, properties=workload.properties)
-        load, _ = self._generate(stock.generator_arguments() + ["--seconds", str(_STOCK_LIMIT_S), "--count", str(PULL_STOCK)])
-        if load["messages"] < PULL_STOCK:
-            raise BrokerError(f"{self._system.name}: only {load['messages']} of {PULL_STOCK} messages could be stored")
+        load, _ = self._generate(stock.generator_arguments() + ["--seconds", str(_STOCK_LIMIT_S), "--count", str(workload.stock)])
+        if load["messages"] < workload.stock:
+            raise BrokerError(f"{self._system.name}: only {load['messages']} of {workload.stock} messages could be stored")
 
     def _window(self, workload):
         if workload.mode == "pull" and workload.name not in self._stocked:

@@ -22,6 +22,7 @@ class Workload:
     capacity_share: float = 0  # open loop at this share of the rate that WARM_UP reached in the same slot
     properties: tuple = ()  # of stored messages, as --property takes them
     expression: str = ""  # SQL92, of pulls
+    stock: int = 400_000  # messages stored for the pulls to find
     counts_calls: bool = False  # also count system calls and context switches, in a run of its own
 
     @property
@@ -47,6 +48,7 @@ WORKLOADS = {w.name: w for w in (
     Workload("send-128", "send 128 B, 4 connections x 32 in flight", WRITTEN, size=128),
     Workload("send-1k-16x1", "send 1 KiB, 16 connections x 1 in flight", WRITTEN, connections=16, depth=1),
     Workload("send-1k-1x1", "send 1 KiB, 1 connection x 1 in flight", WRITTEN, connections=1, depth=1),
+    Workload("pull-new-128", "pull 32 x 128 B of the newest 60,000 messages, 4 connections x 4 in flight", WRITTEN, mode="pull", depth=4, size=128, stock=60_000),
     Workload("pull-128", "pull 32 x 128 B, 4 connections x 4 in flight", WRITTEN, mode="pull", depth=4, size=128),
     Workload("pull-sql-128", "pull 128 B by three SQL92 terms that every tenth message matches, 4 connections x 4 in flight", WRITTEN, mode="pull", depth=4,
              size=128, properties=("n=%10", "color=red", "price=12.5"), expression="n = 3 AND color = 'red' AND price BETWEEN 10.0 AND 20.5"),
@@ -58,13 +60,10 @@ WORKLOADS = {w.name: w for w in (
     Workload("durable-open-2k", "durable send 1 KiB, open loop at 2,000/s", DURABLE, rate=2000),
 )}
 
-DEFAULT = ["send-1k", "send-128", "send-1k-16x1", "send-1k-1x1", "pull-128", "durable-1k"]
+DEFAULT = ["send-1k", "send-128", "send-1k-16x1", "send-1k-1x1", "pull-new-128", "pull-128", "durable-1k"]
 
 # What every system is warmed up with, in its own topic.
 WARM_UP = {flush: Workload("warm-up", "warm-up", flush) for flush in (WRITTEN, DURABLE)}
-
-# How many messages are stored for the pulls to find.
-PULL_STOCK = 400_000
 
 
 def chosen(names):

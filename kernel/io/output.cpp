@@ -13,13 +13,13 @@
 namespace gantry::io {
 namespace {
 constexpr std::size_t kMaxIovecs = 256;     // several replies to pulls of small records; each call costs a trip through TCP
-constexpr std::uint32_t kCopyUpTo = 256;  // below, copying is cheaper than a reference and an iovec
+constexpr std::uint32_t kCopyUpTo = 768;  // below, copying is cheaper than a reference, an iovec and the kernel's way through it
 constexpr std::size_t kSpareOutputs = 1024;
 constexpr std::size_t kSparePieces = 1024;
 constexpr std::uint32_t kPrefetchBytes = 1024;
 
-// Stored records lie scattered in memory that no cache holds: asked for now, they are there when the kernel copies them at the end of
-// the turn. The processor's own prefetching does not get going within a piece that is short.
+// Stored records lie scattered in memory that no cache holds: asked for now, they are there when they are copied below, or by the kernel at the
+// end of the turn. The processor's own prefetching does not get going within a piece that is short.
 void prefetch(const std::uint8_t *p, std::uint32_t n) {
   for (const std::uint8_t *end = p + std::min(n, kPrefetchBytes); p < end; p += 64) __builtin_prefetch(p, 0, 2);
 }
@@ -66,6 +66,8 @@ std::int32_t Shard::send(Connection &conn, const gantry_span *spans, std::uint32
   for (std::uint32_t i = 0; i < n; ++i) total += spans[i].n;
   if (total == 0) return GANTRY_OK;
   if (!may_queue(conn, total)) return GANTRY_E_AGAIN;
+  for (std::uint32_t i = 0; i < n; ++i)
+    if (spans[i].owner != nullptr) prefetch(spans[i].p, spans[i].n);
   TurnOutput &output = output_of(conn);
   const gantry_owner *held = nullptr;  // one reference per owner and call: all pieces of a turn are let go together
   for (std::uint32_t i = 0; i < n; ++i) {
@@ -75,7 +77,6 @@ std::int32_t Shard::send(Connection &conn, const gantry_span *spans, std::uint32
       const bool again = std::exchange(held, span.owner) == span.owner;
       if (!again) span.owner->retain(span.owner);
       add_piece(output, span.p, span.n, again ? nullptr : span.owner);
-      prefetch(span.p, span.n);
       continue;
     }
     for (std::uint32_t done = 0; done < span.n;) {

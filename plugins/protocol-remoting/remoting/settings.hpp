@@ -30,10 +30,10 @@ struct StoreHost {
 [[nodiscard]] std::string host_text(const StoreHost &host);
 
 struct Settings {
-  Settings(const StoreHost &store_host, std::string_view region, bool trace_on, bool mark_all, const gantry_broker_info &info)
+  Settings(const StoreHost &store_host, std::string_view region, bool trace_on, bool mark_older, const gantry_broker_info &info)
       : replies(store_host.ip, store_host.ip_bytes, store_host.port, region, trace_on),
         trace_marks("MSG_REGION\x01" + std::string(region) + "\x02TRACE_ON\x01" + std::string(replies.trace_on()) + '\x02'),
-        mark_all(mark_all),
+        mark_all(mark_older),
         store_address(host_text(store_host)),
         broker_name(info.name.p, info.name.n),
         max_message_bytes(info.max_message_bytes),
