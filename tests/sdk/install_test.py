@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The installed SDK is enough: every template is built against it in a folder of its own, by CMake and by one line with pkg-config, exports its one symbol,
-and does its work in the installed broker.
+passes the conformance kit and does its work in the installed broker.
 
 Usage: install_test.py BUILD_DIR CMAKE
 """
@@ -72,6 +72,7 @@ def main():
             build_with_cmake(prefix, work, work / "build")
             plugin = work / "build" / f"example-{kind}.so"
             exports(plugin)
+            run(gantry, "plugin", "check", plugin, *(["--cases", work / "cases.txt"] if kind == "filter" else []))
             try_out(gantry, plugin, kind)
             for compilers in (gcc, clang):
                 one_line = work / f"by-{compilers['.c'][0]}.so"
