@@ -1,3 +1,5 @@
+include(${CMAKE_CURRENT_LIST_DIR}/../sdk/cmake/gantry-plugin-rules.cmake)
+
 # gantry_add_plugin(<name> SOURCES ... [LIBRARIES ...])
 # Makes build/<preset>/plugins/<name>.so that exports gantry_plugin_v1 and nothing else, and takes nothing from the kernel.
 # Also makes an object library <name>-objects of all sources but entry.cpp, for unit tests of the plugin's inside.
@@ -14,10 +16,10 @@ function(gantry_add_plugin name)
 
   add_library(${name} MODULE ${entry})
   target_link_libraries(${name} PRIVATE ${name}-objects)
-  set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
-  target_link_options(${name} PRIVATE
-    -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/plugin.map -Wl,--exclude-libs,ALL -Wl,-z,now,-z,relro)
-  if(NOT GANTRY_SANITIZE)
-    target_link_options(${name} PRIVATE -Wl,-z,defs)
+  set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
+  gantry_plugin_rules(${name})
+  # Where an installed program looks; plugins of the tests stay here.
+  if(CMAKE_CURRENT_SOURCE_DIR MATCHES "^${PROJECT_SOURCE_DIR}/plugins/")
+    install(TARGETS ${name} LIBRARY DESTINATION lib/gantry/plugins COMPONENT broker)
   endif()
 endfunction()

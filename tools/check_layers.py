@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks the arrows of dependency: every #include of the tree must go along one of them.
 
-    main, cli -> broker, semantics -> plugin, io, config -> observe -> base -> sdk <- plugins/*        tests, bench -> anything
+    main, cli -> kit, broker, semantics -> plugin, io, config -> observe -> base -> sdk <- plugins/*        tests, bench -> anything
 
 Also checks that each third-party library is included by its owner folder only, and that the store changes files through its narrow interface only. Prints every violation; exit code 1 if there is one.
 """
@@ -16,10 +16,11 @@ ALLOWED = {
     "kernel/observe": {"sdk", "kernel/base"},
     "kernel/config": {"sdk", "kernel/base", "kernel/observe"},
     "kernel/plugin": {"sdk", "kernel/base", "kernel/observe", "kernel/config"},
+    "kernel/kit": {"sdk", "kernel/base", "kernel/plugin"},
     "kernel/io": {"sdk", "kernel/base", "kernel/observe"},
     "kernel/broker": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config"},
     "kernel/semantics": {"sdk", "kernel/base", "kernel/broker"},
-    "kernel/cli": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config", "kernel/broker"},
+    "kernel/cli": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/kit", "kernel/io", "kernel/config", "kernel/broker"},
     "kernel/main.cpp": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config", "kernel/broker", "kernel/semantics", "kernel/cli"},
     "plugins": {"sdk"},
 }

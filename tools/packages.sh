@@ -2,7 +2,7 @@
 packages_build="build-essential cmake ninja-build pkg-config ccache libboost1.81-dev libboost-json1.81-dev libboost-filesystem1.81-dev libtomlplusplus-dev
  liburing-dev libssl-dev libspdlog-dev libcli11-dev libisal-dev libxxhash-dev zlib1g-dev"
 packages_test_build="libgtest-dev python3"
-packages_test="openssl clang libclang-rt-14-dev strace procps"
+packages_test="abigail-tools openssl clang libclang-rt-14-dev strace procps"
 
 # have_packages NAME...: true when all are installed
 have_packages() {

@@ -2,6 +2,7 @@
 
 #include "kernel/cli/inspect.hpp"
 #include "kernel/cli/messages.hpp"
+#include "kernel/cli/plugin_commands.hpp"
 #include "kernel/cli/store.hpp"
 
 #include <CLI/CLI.hpp>
@@ -90,11 +91,7 @@ int run_command(int argc, char **argv, const std::function<int(const RunOptions 
   check->add_option("-D,--define", check_options.definitions, "set one key: section.key=value (repeatable)")->allow_extra_args(false);
   CLI::App *show_default = config->add_subcommand("default", "print the built-in configuration");
 
-  CLI::App *plugin = app.add_subcommand("plugin", "look at plugins");
-  plugin->require_subcommand(1);
-  CLI::App *list = plugin->add_subcommand("list", "plugins found, read without running their code");
-  bool list_json = false;
-  list->add_flag("--json", list_json, "JSON instead of a table");
+  PluginCommands plugin(app);
 
   try {
     app.parse(argc, argv);
@@ -109,7 +106,7 @@ int run_command(int argc, char **argv, const std::function<int(const RunOptions 
     if (store[i]->parsed()) return run_store_tool(kActions[i], store_options);
   if (check->parsed()) return check_config(check_options);
   if (show_default->parsed()) return print_default_config();
-  return list_plugins(list_json);
+  return plugin.run();
 }
 
 }  // namespace gantry::cli

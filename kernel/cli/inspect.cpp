@@ -7,8 +7,6 @@
 #include <gantry/draft/protocol.h>
 #include <gantry/draft/store.h>
 
-#include <boost/json.hpp>
-
 #include <unistd.h>
 
 #include <cstdio>
@@ -79,26 +77,6 @@ int check_config(const RunOptions &options) {
 
 int print_default_config() {
   std::cout << config::default_config_text();
-  return 0;
-}
-
-int list_plugins(bool json) {
-  const plugin::PluginHost plugins(plugin::search_dirs({}));
-  if (json) {
-    boost::json::array rows;
-    for (const plugin::PluginInfo &p : plugins.list()) {
-      boost::json::array interfaces;
-      for (const std::string &id : p.interfaces) interfaces.emplace_back(id);
-      rows.push_back(boost::json::object{{"name", p.name}, {"id", p.id}, {"version", p.version}, {"sdk", p.sdk_version}, {"path", p.path}, {"interfaces", interfaces}, {"state", plugin::to_text(p.state)}, {"refusal", p.refusal}});
-    }
-    std::cout << boost::json::serialize(boost::json::object{{"schema", 1}, {"plugins", rows}}) << "\n";
-    return 0;
-  }
-  for (const plugin::PluginInfo &p : plugins.list()) {
-    std::printf("%-20s %-9s %-8s %s\n", p.name.c_str(), p.version.c_str(), std::string(plugin::to_text(p.state)).c_str(), p.path.c_str());
-    for (const std::string &id : p.interfaces) std::printf("%20s offers %s\n", "", id.c_str());
-    if (!p.refusal.empty()) std::printf("%20s refused: %s\n", "", p.refusal.c_str());
-  }
   return 0;
 }
 

@@ -1,4 +1,4 @@
-// `gantry config check|default` and `gantry plugin list`: what needs no running server.
+// `gantry config check|default`: what needs no running server.
 #pragma once
 
 #include "kernel/cli/command_line.hpp"
@@ -11,6 +11,5 @@ namespace gantry::cli {
 
 [[nodiscard]] int check_config(const RunOptions &options);
 [[nodiscard]] int print_default_config();
-[[nodiscard]] int list_plugins(bool json);
 
 }  // namespace gantry::cli

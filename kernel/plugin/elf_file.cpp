@@ -12,10 +12,13 @@ namespace {
 
 #if defined(__x86_64__)
 constexpr std::uint16_t kOwnMachine = EM_X86_64;
+constexpr std::uint32_t kRelative = R_X86_64_RELATIVE;
 #elif defined(__aarch64__)
 constexpr std::uint16_t kOwnMachine = EM_AARCH64;
+constexpr std::uint32_t kRelative = R_AARCH64_RELATIVE;
 #elif defined(__riscv)
 constexpr std::uint16_t kOwnMachine = EM_RISCV;
+constexpr std::uint32_t kRelative = R_RISCV_RELATIVE;
 #else
 #error "name the ELF machine of this architecture"
 #endif
@@ -137,12 +140,53 @@ Result<std::vector<ElfSymbol>> read_exported(std::string_view bytes, const std::
     if (symbol.st_name >= names->size()) return corrupt("damaged: a dynamic symbol's name lies outside the string table");
     const std::string_view rest = names->substr(symbol.st_name);
     out.push_back(ElfSymbol{rest.substr(0, std::min(rest.find('\0'), rest.size())),
-                            ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT, symbol.st_size});
+                            ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT, symbol.st_size, symbol.st_value});
   }
   return out;
 }
 
+// What the file has from that address on, to the end of the segment.
+std::optional<std::string_view> bytes_at(std::string_view bytes, const std::vector<Elf64_Phdr> &segments, std::uint64_t address) {
+  for (const Elf64_Phdr &segment : segments) {
+    if (segment.p_type != PT_LOAD || address < segment.p_vaddr || address - segment.p_vaddr >= segment.p_filesz) continue;
+    const std::uint64_t into = address - segment.p_vaddr;
+    return slice(bytes, segment.p_offset + into, segment.p_filesz - into);
+  }
+  return std::nullopt;
+}
+
+// Where the pointer at `address` will lead: a relative relocation says so, else what stands there already.
+std::optional<std::uint64_t> pointer_at(std::string_view bytes, const std::vector<Elf64_Phdr> &segments, const std::vector<Elf64_Shdr> &sections,
+                                        std::uint64_t address) {
+  for (const Elf64_Shdr &section : sections) {
+    if (section.sh_type != SHT_RELA) continue;
+    const auto relocations = read_table<Elf64_Rela>(bytes, section.sh_offset, section.sh_size / sizeof(Elf64_Rela), section.sh_entsize, "relocations");
+    if (!relocations) return std::nullopt;
+    for (const Elf64_Rela &relocation : *relocations) {
+      if (relocation.r_offset != address) continue;
+      if (ELF64_R_TYPE(relocation.r_info) != kRelative) return std::nullopt;
+      return static_cast<std::uint64_t>(relocation.r_addend);
+    }
+  }
+  const auto here = bytes_at(bytes, segments, address);
+  if (!here || here->size() < sizeof(std::uint64_t)) return std::nullopt;
+  return load<std::uint64_t>(here->data());
+}
+
 }  // namespace
+
+std::string text_behind(std::string_view bytes, std::uint64_t address) {
+  const auto header = read_header(bytes);
+  if (!header) return {};
+  const auto segments = read_table<Elf64_Phdr>(bytes, header->e_phoff, header->e_phnum, header->e_phentsize, "program headers");
+  const auto sections = read_table<Elf64_Shdr>(bytes, header->e_shoff, header->e_shnum, header->e_shentsize, "section headers");
+  if (!segments || !sections) return {};
+  const auto target = pointer_at(bytes, *segments, *sections, address);
+  const auto text = target ? bytes_at(bytes, *segments, *target) : std::nullopt;
+  if (!text) return {};
+  const std::size_t end = text->find('\0');
+  return end == std::string_view::npos ? std::string() : std::string(text->substr(0, end));
+}
 
 Result<ElfFile> read_elf(std::string_view bytes) {
   auto header = read_header(bytes);

@@ -21,6 +21,7 @@ struct ElfSymbol {
   std::string_view name;
   bool is_object = false;  // STT_OBJECT
   std::uint64_t size = 0;  // bytes
+  std::uint64_t address = 0;  // where it will lie, from the beginning of the mapping
 };
 
 // Views point into the bytes that were parsed.
@@ -32,5 +33,9 @@ struct ElfFile {
 // CORRUPT: not ELF, truncated or damaged. UNSUPPORTED: of another class, byte order, machine or type.
 // The text says what was found and what was wanted, not the path.
 [[nodiscard]] Result<ElfFile> read_elf(std::string_view bytes);
+
+// The terminated text that the pointer at `address` will lead to once the file is mapped, read from the file alone; empty when that cannot be told.
+// `bytes` must have passed read_elf.
+[[nodiscard]] std::string text_behind(std::string_view bytes, std::uint64_t address);
 
 }  // namespace gantry::plugin

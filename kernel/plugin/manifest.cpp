@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -141,6 +142,16 @@ Result<void> check_symbols(const ElfFile &elf) {
   return {};
 }
 
+// Printable ASCII, since it goes to terminals.
+std::string license_of(std::string_view bytes, const ElfFile &elf) {
+  for (const ElfSymbol &symbol : elf.exported) {
+    if (symbol.name != GANTRY_PLUGIN_SYMBOL || !symbol.is_object || symbol.size < sizeof(gantry_plugin)) continue;
+    std::string text = text_behind(bytes, symbol.address + offsetof(gantry_plugin, license));
+    if (text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; })) return text;
+  }
+  return {};
+}
+
 Result<void> inspect(PluginFile &file) {
   auto bytes = read_file(file.path);
   if (!bytes) return std::move(bytes.error());
@@ -149,6 +160,7 @@ Result<void> inspect(PluginFile &file) {
   auto manifest = manifest_of(*elf);
   if (!manifest) return std::move(manifest.error());
   file.manifest = std::move(*manifest);
+  file.license = license_of(*bytes, *elf);
   GANTRY_TRY(check_abi(*file.manifest));
   GANTRY_TRY(check_interfaces(*file.manifest));
   return check_symbols(*elf);
@@ -193,6 +205,13 @@ Result<Manifest> parse_manifest(std::string_view desc) {
   out.interfaces = words(interfaces);
   if (out.interfaces.empty()) return Error{GANTRY_E_CORRUPT, "manifest: field interfaces has only blanks"};
   return out;
+}
+
+std::string_view kind_of(std::string_view interface_id) {
+  constexpr std::string_view kOurs = "gantry.";
+  if (!interface_id.starts_with(kOurs)) return interface_id;
+  interface_id.remove_prefix(kOurs.size());
+  return interface_id.substr(0, interface_id.find_first_of("./"));
 }
 
 Error refused(const std::string &path, Error why) { return std::move(why).in("plugin " + path + " refused"); }

@@ -30,12 +30,16 @@ struct PluginFile {
   std::string name;                  // what broker.toml says: the file name without ".so"
   std::string path;                  // absolute
   std::optional<Manifest> manifest;  // also of a refused file, when it could be read
+  std::string license;               // SPDX, as its entry will say; empty when that cannot be read from the file
   std::optional<Error> refusal;      // "plugin /path/x.so refused: <check>: found ..., wanted ...; <remedy>"
 };
 
 // Checks, in this order: file there and regular, not writable by everybody, ELF of this architecture, whole, one note, manifest well
 // formed, ABI major and minor, interfaces known, exactly the one symbol exported.
 [[nodiscard]] PluginFile inspect_file(const std::string &path);
+
+// "gantry.filter.draft/1" -> "filter"; of an id that is not Gantry's the whole id.
+[[nodiscard]] std::string_view kind_of(std::string_view interface_id);
 
 // "plugin <path> refused: <text>", with the code of `why`.
 [[nodiscard]] Error refused(const std::string &path, Error why);

@@ -28,6 +28,10 @@ PluginInfo info_of(const PluginFile &file, PluginState state) {
     out.version = file.manifest->version;
     out.sdk_version = file.manifest->sdk_version;
     out.interfaces = file.manifest->interfaces;
+    out.license = file.license;
+    out.abi = std::to_string(file.manifest->abi_major) + "." + std::to_string(file.manifest->abi_minor);
+    for (const std::string &id : out.interfaces)
+      if (const std::string kind(kind_of(id)); std::find(out.kinds.begin(), out.kinds.end(), kind) == out.kinds.end()) out.kinds.push_back(kind);
   }
   return out;
 }

@@ -21,7 +21,9 @@ enum class PluginState { kFound, kLoaded, kRefused };
 [[nodiscard]] std::string_view to_text(PluginState state);  // "found", "loaded", "refused"
 
 struct PluginInfo {  // one row of `gantry plugin list`; texts of the manifest are empty when it could not be read
-  std::string name, path, id, version, sdk_version;
+  std::string name, path, id, version, sdk_version, license;
+  std::string abi;                // "1.0"
+  std::vector<std::string> kinds;  // "filter", ..., each once
   std::vector<std::string> interfaces;
   PluginState state = PluginState::kFound;
   std::string refusal;  // why, when refused

@@ -162,5 +162,31 @@ TEST_F(PluginFileTest, EntryIsAFunction) {
   expect_refused(put_variant("sample-function"), GANTRY_E_INVALID, {"entry symbol: found something else than an object"});
 }
 
+TEST_F(PluginFileTest, LicenseIsReadFromTheFile) {
+  const PluginFile file = inspect_file(put_variant("sample"));
+  EXPECT_FALSE(file.refusal);
+  EXPECT_EQ(file.license, "Apache-2.0");
+  EXPECT_FALSE(code_ran());
+}
+
+// Of a damaged file the license may be unknown or wrong, but it is text, and reading it ends.
+TEST_F(PluginFileTest, LicenseOfDamagedFilesIsHarmless) {
+  std::mt19937 random(7);
+  const std::string good = sample_bytes();
+  for (int i = 0; i < 500; ++i) {
+    std::string bytes = good;
+    for (int k = 0; k < 8; ++k) bytes[random() % bytes.size()] = static_cast<char>(random());
+    const PluginFile file = inspect_file(put("damaged", bytes));
+    EXPECT_LE(file.license.size(), 128u);
+    for (const char c : file.license) EXPECT_TRUE(c >= 0x20 && c < 0x7f);
+  }
+}
+
+TEST(PluginKind, IsTheSecondPartOfOurIds) {
+  EXPECT_EQ(kind_of("gantry.filter.draft/1"), "filter");
+  EXPECT_EQ(kind_of("gantry.store/1"), "store");
+  EXPECT_EQ(kind_of("org.example.thing/1"), "org.example.thing/1");
+}
+
 }  // namespace
 }  // namespace gantry::plugin

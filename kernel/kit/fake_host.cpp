@@ -1,7 +1,7 @@
-#include "support/fake_host.h"
+#include "kernel/kit/fake_host.hpp"
 
-#include "support/fake_host_tables.h"
-#include "support/test_util.h"
+#include "kernel/kit/fake_host_tables.hpp"
+#include "kernel/kit/test_util.hpp"
 
 #include <chrono>
 #include <future>
@@ -221,6 +221,16 @@ void FakeHost::hide_table(const std::string &table_id) {
 void FakeHost::add_table(const std::string &table_id, const void *table) {
   const std::lock_guard lock(mutex_);
   extra_tables_[table_id] = table;
+}
+
+std::vector<std::string> FakeHost::missing_tables() const {
+  const std::lock_guard lock(mutex_);
+  return {missing_.begin(), missing_.end()};
+}
+
+void FakeHost::fail_call(std::uint64_t k) {
+  calls_ = 0;
+  fail_at_ = k;
 }
 
 std::uint32_t FakeHost::this_shard() const {

@@ -1,4 +1,4 @@
-#include "support/test_util.h"
+#include "kernel/kit/test_util.hpp"
 
 #include <chrono>
 #include <cstdio>

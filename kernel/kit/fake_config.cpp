@@ -1,6 +1,6 @@
-#include "support/fake_config.h"
+#include "kernel/kit/fake_config.hpp"
 
-#include "support/test_util.h"
+#include "kernel/kit/test_util.hpp"
 
 #include <cerrno>
 #include <cstdlib>

@@ -1,7 +1,7 @@
-#include "support/fake_host_tables.h"
+#include "kernel/kit/fake_host_tables.hpp"
 
-#include "support/fake_host.h"
-#include "support/test_util.h"
+#include "kernel/kit/fake_host.hpp"
+#include "kernel/kit/test_util.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -46,6 +46,7 @@ struct FakeHostTables {
   static std::int32_t post(const gantry_host *host, std::uint32_t shard, gantry_task_fn fn, void *arg) noexcept {
     ShardLoop *loop = host_of(host).loop(shard);
     if (loop == nullptr || fn == nullptr) return GANTRY_E_INVALID;
+    if (host_of(host).fails_now()) return GANTRY_E_CLOSED;
     return loop->post(fn, arg) ? GANTRY_OK : GANTRY_E_CLOSED;
   }
 
@@ -62,7 +63,7 @@ struct FakeHostTables {
     FakeHost &self = host_of(host);
     require(self.this_shard() == shard || self.this_thread_is_control(), "exec.timer_arm was called off the timer's shard");
     ShardLoop *loop = self.loop(shard);
-    if (loop == nullptr || fn == nullptr || delay_ms < 0) return 0;
+    if (loop == nullptr || fn == nullptr || delay_ms < 0 || self.fails_now()) return 0;
     return loop->timer_arm(self.mono_ns() + delay_ms * 1000000, fn, arg);
   }
 
@@ -78,7 +79,7 @@ struct FakeHostTables {
     FakeHost &self = host_of(host);
     require(self.this_shard() != GANTRY_NO_SHARD || self.this_thread_is_control(), "exec.fd_watch was called on a plugin's thread");
     ShardLoop *loop = self.loop(shard);
-    if (loop == nullptr || fn == nullptr || fd < 0) return 0;
+    if (loop == nullptr || fn == nullptr || fd < 0 || self.fails_now()) return 0;
     return loop->fd_watch(fd, fn, arg);
   }
 
@@ -95,6 +96,7 @@ struct FakeHostTables {
   static std::int32_t offload(const gantry_host *host, gantry_task_fn fn, void *arg) noexcept {
     FakeHost &self = host_of(host);
     if (fn == nullptr) return GANTRY_E_INVALID;
+    if (self.fails_now()) return GANTRY_E_AGAIN;
     {
       const std::lock_guard lock(self.mutex_);
       if (self.stopping_) return GANTRY_E_CLOSED;
@@ -111,7 +113,7 @@ struct FakeHostTables {
     FakeHost &self = host_of(host);
     require(self.this_shard() != GANTRY_NO_SHARD || self.this_thread_is_control(), "cq.create was called on a plugin's thread");
     ShardLoop *loop = self.loop(shard);
-    return loop != nullptr && ready != nullptr ? loop->cq_create(ready, self_arg) : 0;
+    return loop != nullptr && ready != nullptr && !self.fails_now() ? loop->cq_create(ready, self_arg) : 0;
   }
 
   static std::int32_t cq_push(const gantry_host *host, gantry_cq cq, const gantry_cqe *cqes, std::uint32_t n) noexcept {
@@ -141,7 +143,7 @@ struct FakeHostTables {
     require(self.this_shard() != GANTRY_NO_SHARD || self.this_thread_is_control(), "metrics.cell was called on a plugin's thread");
     const bool known_kind = kind == GANTRY_METRIC_COUNTER || kind == GANTRY_METRIC_GAUGE;
     if (!known_kind || name == nullptr || help == nullptr || !name_ok(name)) return nullptr;
-    if (shard != GANTRY_NO_SHARD && shard >= self.shards()) return nullptr;
+    if ((shard != GANTRY_NO_SHARD && shard >= self.shards()) || self.fails_now()) return nullptr;
     const std::lock_guard lock(self.mutex_);
     auto &slot = self.metrics_[name][shard];
     if (!slot) slot = std::make_unique<std::uint64_t>(0);
@@ -158,11 +160,13 @@ struct FakeHostTables {
     static const std::map<std::string, const void *> kTables{
         {GANTRY_LOG_ID, &log}, {GANTRY_CLOCK_ID, &clock}, {GANTRY_EXEC_ID, &exec}, {GANTRY_CQ_ID, &cq}, {GANTRY_METRICS_ID, &metrics}};
     FakeHost &self = host_of(host);
+    if (self.fails_now()) return nullptr;
     const std::lock_guard lock(self.mutex_);
     if (self.hidden_.contains(table_id)) return nullptr;
     if (const auto own = kTables.find(table_id); own != kTables.end()) return own->second;
-    const auto added = self.extra_tables_.find(table_id);
-    return added != self.extra_tables_.end() ? added->second : nullptr;
+    if (const auto added = self.extra_tables_.find(table_id); added != self.extra_tables_.end()) return added->second;
+    self.missing_.insert(table_id);
+    return nullptr;
   }
 };
 

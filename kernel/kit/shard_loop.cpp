@@ -1,7 +1,7 @@
-#include "support/shard_loop.h"
+#include "kernel/kit/shard_loop.hpp"
 
-#include "support/fake_host.h"
-#include "support/test_util.h"
+#include "kernel/kit/fake_host.hpp"
+#include "kernel/kit/test_util.hpp"
 
 #include <poll.h>
 #include <sys/eventfd.h>

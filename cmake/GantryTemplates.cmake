@@ -1,0 +1,13 @@
+# gantry_embed_templates(<folder> <source file to write>)
+# Writes C++ that holds every file of the folder as text, so that `gantry plugin new` works wherever the program lies.
+function(gantry_embed_templates folder source)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/*)
+  set(out "#include \"kernel/cli/new_plugin.hpp\"\n\nnamespace gantry::cli {\n\nconst std::vector<TemplateFile> &template_files() {\n  static const std::vector<TemplateFile> kFiles{\n")
+  foreach(file IN LISTS files)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${file})
+    file(READ ${folder}/${file} text)
+    string(APPEND out "      {\"${file}\", R\"GANTRY(${text})GANTRY\"},\n")
+  endforeach()
+  string(APPEND out "  };\n  return kFiles;\n}\n\n}  // namespace gantry::cli\n")
+  file(CONFIGURE OUTPUT ${source} CONTENT "@out@" @ONLY)
+endfunction()
