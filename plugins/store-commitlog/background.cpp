@@ -265,25 +265,30 @@ void Background::cannot_make_room(const std::string &remedy) {
 // What is reserved in the last log file does not last for ever: small files follow, for meta rows and what settles older records.
 void Background::prepare_rows_segment() {
   constexpr std::int64_t kMiB = 1 << 20;
-  if (core_.options.reserve_bytes == 0) return;
+  const auto refuse = [this] {  // tried again with the next one that does not fit
+    const std::lock_guard lock(core_.mutex);
+    core_.writer.refuse_rows(true);
+  };
+  if (core_.options.reserve_bytes == 0) return refuse();
   const std::int64_t bytes = std::min(align_up(2 * core_.options.reserve_bytes, kMiB), core_.options.segment_bytes);
   LogPos base;
   {
     const std::lock_guard lock(core_.mutex);
     const Segment &active = core_.segments.active();
     const std::int64_t left = active.end() - core_.writer.next_pos();
-    const bool needed = active.for_rows ? left <= active.bytes / 2 : left <= std::min(core_.options.reserve_bytes, active.bytes / 8) || core_.writer.refuses_records();
+    const bool needed = active.for_rows ? left <= active.bytes / 2 || core_.writer.rows_wait() : left <= std::min(core_.options.reserve_bytes, active.bytes / 8) || core_.writer.refuses_records() || core_.writer.rows_wait();
     if (!core_.segments.ready.empty() || !core_.writer.no_space() || !needed) return;
     base = active.end();
   }
-  if (Result<void> room = space_.may_take(bytes, true); !room) return;
+  if (Result<void> room = space_.may_take(bytes, true); !room) return refuse();
   Result<SegmentRef> made = make_segment(core_, base, bytes);
-  if (!made) return;  // tried again with the next full one
+  if (!made) return refuse();
   (*made)->for_rows = true;
   core_.log(GANTRY_LOG_WARN, "the log file being written is full but for what is reserved for consumer offsets: " + (*made)->path + " follows, for them alone");
   {
     const std::lock_guard lock(core_.mutex);
     core_.segments.ready.push_back(*made);
+    core_.writer.refuse_rows(false);
   }
   core_.wake_home();
 }

@@ -99,7 +99,7 @@ struct Core {
   [[nodiscard]] bool needs_segment() const {
     const std::size_t wanted = segments_wanted();
     const Segment &active = segments.active();
-    return segments.ready.size() < wanted && (wanted > 1 || writer.next_pos() - active.base > active.bytes / 4);
+    return segments.ready.size() < wanted && (wanted > 1 || writer.rows_wait() || writer.next_pos() - active.base > active.bytes / 4);
   }
 
   // Brings `rows` up to the last acknowledged frame. Mutex not held. False: another thread is at it, and wait is false.

@@ -4,6 +4,7 @@
 #include <gantry++/bytes.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace gantry::commitlog {
 
@@ -92,7 +93,8 @@ std::int64_t LogWriter::left_for_records() const {
 std::int32_t LogWriter::append(const gantry_append &request, gantry_cq cq) {
   if (fenced_) return fence_code_;
   if (const std::int32_t rc = check(request); rc != GANTRY_OK) return rc;
-  if (no_space_ && left_for_records() < std::int64_t{request.bytes} && ((request.flags & GANTRY_APPEND_SETTLES) == 0 || request.bytes > kMaxSettlingBytes)) {
+  for_reserve_ = (request.flags & GANTRY_APPEND_SETTLES) != 0 && request.bytes <= kMaxSettlingBytes;
+  if (no_space_ && !for_reserve_ && left_for_records() < std::int64_t{request.bytes}) {
     refused_ = true;
     return GANTRY_E_NO_SPACE;
   }
@@ -130,6 +132,13 @@ std::int32_t LogWriter::ensure(std::uint32_t need, std::int64_t store_ms, bool i
 }
 
 std::int32_t LogWriter::place_pending_ops() {
+  const bool before = std::exchange(for_reserve_, true);
+  const std::int32_t rc = place_ops();
+  for_reserve_ = before;
+  return rc;
+}
+
+std::int32_t LogWriter::place_ops() {
   while (pending_op_count_ > 0) {
     const std::uint8_t *at = pending_ops_.data() + pending_at_;
     std::uint16_t key_bytes;
@@ -251,6 +260,7 @@ void LogWriter::put_row(const gantry_append &r, std::uint32_t crc, std::uint32_t
 std::int32_t LogWriter::meta(std::span<const std::uint8_t> ops, std::uint32_t count, std::uint32_t durability, std::uint64_t user_data, gantry_cq cq) {
   if (fenced_) return fence_code_;
   if (ops.size() > max_meta_bytes_) return GANTRY_E_LIMIT;
+  for_reserve_ = true;
   if (const std::int32_t rc = ensure(static_cast<std::uint32_t>(ops.size()), 0, false); rc != GANTRY_OK) return rc;
   open_->meta.insert(open_->meta.end(), ops.begin(), ops.end());
   open_->side += static_cast<std::uint32_t>(ops.size());
@@ -263,15 +273,22 @@ std::int32_t LogWriter::meta(std::span<const std::uint8_t> ops, std::uint32_t co
 
 std::int32_t LogWriter::mark(std::uint32_t flags, std::uint32_t durability) {
   if (fenced_) return fence_code_;
+  for_reserve_ = true;
   if (const std::int32_t rc = ensure(0, 0, false); rc != GANTRY_OK) return rc;
   open_->flags |= flags;
   open_->durability = std::max(open_->durability, durability);
   return GANTRY_OK;
 }
 
-std::int32_t LogWriter::roll_refusal() const {
+std::int32_t LogWriter::roll_refusal() {
   if (!segments_.ready.empty()) return GANTRY_OK;
-  return no_space_ ? GANTRY_E_NO_SPACE : GANTRY_E_AGAIN;
+  if (!no_space_) return GANTRY_E_AGAIN;
+  if (!for_reserve_) {
+    refused_ = true;
+    return GANTRY_E_NO_SPACE;
+  }
+  rows_wait_ = true;
+  return rows_refused_ ? GANTRY_E_NO_SPACE : GANTRY_E_AGAIN;
 }
 
 // Closes the open frame and opens one with room for `need`, passing over the ends of arena and segment with fillers.

@@ -97,10 +97,18 @@ class LogWriter {
   void set_no_space(bool no_space, std::int64_t reserve_bytes) {
     no_space_ = no_space;
     refused_ = refused_ && no_space;
+    rows_refused_ = rows_refused_ && no_space;
     reserve_bytes_ = reserve_bytes;
   }
 
   [[nodiscard]] bool no_space() const { return no_space_; }
+  // Whether meta operations and settling records that do not fit any more are refused as well: there is no room for a small file either. Else they wait for one.
+  void refuse_rows(bool refuse) {
+    rows_refused_ = refuse;
+    rows_wait_ = rows_wait_ && refuse;
+  }
+  // Some have been told to come again.
+  [[nodiscard]] bool rows_wait() const { return no_space_ && rows_wait_; }
   // Ordinary records were refused since space ran short.
   [[nodiscard]] bool refuses_records() const { return no_space_ && refused_; }
 
@@ -119,13 +127,14 @@ class LogWriter {
   [[nodiscard]] std::int32_t check(const gantry_append &request) const;
   [[nodiscard]] std::int64_t left_for_records() const;
   [[nodiscard]] std::int32_t open_frame(std::uint32_t need, std::int64_t store_ms, bool is_record);
-  [[nodiscard]] std::int32_t roll_refusal() const;
+  [[nodiscard]] std::int32_t roll_refusal();
   void roll();
   void put_filler_frame(LogPos from, LogPos to);
   void add_record(const gantry_append &request, gantry_cq cq);
   void put_row(const gantry_append &request, std::uint32_t crc, std::uint32_t record, std::int64_t *first_off);
   [[nodiscard]] std::int32_t ensure(std::uint32_t need, std::int64_t store_ms, bool is_record);
   [[nodiscard]] std::int32_t place_pending_ops();
+  [[nodiscard]] std::int32_t place_ops();
   void close_frame();
   void fill_block(Frame &frame);
   [[nodiscard]] Frame *new_frame(LogPos start);
@@ -167,7 +176,8 @@ class LogWriter {
   std::uint32_t pending_op_count_ = 0;
   std::uint64_t acked_op_count_ = 0;
 
-  bool fenced_ = false, broken_ = false, no_space_ = false, refused_ = false;
+  bool fenced_ = false, broken_ = false, no_space_ = false, refused_ = false, rows_refused_ = false, rows_wait_ = false;
+  bool for_reserve_ = false;  // what is being taken may use what is reserved
   std::int32_t fence_code_ = GANTRY_E_NOT_WRITABLE;
   std::int64_t reserve_bytes_ = 0;
   std::string fence_text_;

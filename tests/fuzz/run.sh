@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the fuzz targets with clang and runs each for SECONDS from its seeds in corpus/. Exits non-zero when one finds something; the
-# input that does it is kept in BUILD_DIR/findings.
+# input that does it is kept in BUILD_DIR/findings. fuzz_store opens a store for each input, a dozen a second: it goes over its seeds only, unless it is named.
 #   usage: run.sh SECONDS [BUILD_DIR [TARGET...]]
 set -eu
 
@@ -12,6 +12,7 @@ build=${2:-$root/build/fuzz}
 mkdir -p "$build/obj" "$build/findings"
 build=$(cd "$build" && pwd)
 
+named=$*
 export root build
 plugin=$root/plugins/protocol-remoting
 targets=${*:-$(cd "$here" && ls fuzz_*.cpp | sed 's/\.cpp$//')}
@@ -46,9 +47,11 @@ for target in $targets; do
   # shellcheck disable=SC2086
   clang++ -fsanitize=fuzzer,address,undefined "$build/obj/tests_fuzz_$target.cpp.o" $objects -lisal -luring -lpthread -o "$build/$target"
   mkdir -p "$build/corpus/$target"
-  echo "== $target, ${seconds} s"
+  limit=-max_total_time=$seconds
+  if [ "$target" = fuzz_store ] && [ -z "$named" ]; then limit=-runs=0; fi
+  echo "== $target, $limit"
   # The limit ends a run that hangs outside of an input, where -timeout does not look; reading a large corpus takes its time too.
-  if ! timeout $((seconds * 3 + 600)) "$build/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65000 -print_final_stats=1 \
+  if ! timeout $((seconds * 3 + 600)) "$build/$target" "$limit" -timeout=10 -rss_limit_mb=2048 -max_len=65000 -print_final_stats=1 \
     -artifact_prefix="$build/findings/$target-" "$build/corpus/$target" "$here/corpus/$target" >"$build/$target.log" 2>&1; then
     status=1
     echo "$target found something:"

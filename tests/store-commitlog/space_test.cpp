@@ -241,7 +241,7 @@ TEST_F(SpaceTest, TheEndIsForeseenFromTheRateOfWriting) {
   const gantry_queue q = queue();
   wait_for("a forecast", [&] { return fill(q, 1, 2000) == GANTRY_OK && store().stats().full_in_ms > 0; });
   EXPECT_GT(store().stats().write_bytes_per_s, 0u);
-  EXPECT_TRUE(host().logged("is full in"));
+  wait_for("said", [&] { return host().logged("is full in"); });
 }
 
 TEST_F(SpaceTest, WithAShortRetentionItIsNeverFull) {

@@ -8,7 +8,7 @@ HostAddress read_host(ByteReader &in, bool ipv6) {
   HostAddress out;
   out.ip_bytes = ipv6 ? 16 : 4;
   const std::string_view ip = in.bytes(out.ip_bytes);
-  std::memcpy(out.ip, ip.data(), ip.size());
+  if (!ip.empty()) std::memcpy(out.ip, ip.data(), ip.size());  // a record that ends before it has none
   out.port = in.u32();
   return out;
 }
