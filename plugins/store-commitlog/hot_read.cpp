@@ -108,6 +108,7 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
   const QueueOff min = std::min(queue->trim(core_.segments.first_no()), queue->visible);
   scan.at = {request.offset};
   scan.end = queue->visible;
+  cold->queue = static_cast<std::uint32_t>(request.queue);
   scan.state.min_off = min.v;
   scan.state.max_off = queue->visible.v;
   scan.state.stop = GANTRY_STOP_END;
@@ -130,7 +131,6 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
     scan.state.stop = GANTRY_STOP_END;
     cold->result = scan.state;
     cold->offset = request.offset;
-    cold->queue = static_cast<std::uint32_t>(request.queue);
     cold->any_tag = (request.flags & GANTRY_READ_ANY_TAG) != 0;
     if (!cold->any_tag) cold->tags.assign(request.tags, request.tags + request.n_tags);
     cold->index_only = scan.index_only();

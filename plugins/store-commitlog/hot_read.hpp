@@ -43,13 +43,13 @@ struct RunPart {
 struct ColdRead {
   gantry_cq cq = 0;
   std::uint64_t user_data = 0;
+  std::uint32_t queue = 0;            // of a read by offset
   LogPos stable;                      // all before it is on disk and does not change
   gantry_read_result result{};        // min_off, max_off, next_off and stop as they are if all goes well
   std::vector<ColdRecord> records;    // when the index was in memory
   std::vector<SegmentRef> segments;   // that these lie in
   // Otherwise:
   std::vector<RunPart> runs;          // consecutive parts of the queue, oldest first
-  std::uint32_t queue = 0;
   std::int64_t offset = 0;
   std::vector<std::int64_t> tags;
   bool any_tag = false;

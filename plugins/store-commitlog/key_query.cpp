@@ -66,7 +66,9 @@ bool KeySearch::consider(const KeyPart &part, std::int64_t first_store_ms, std::
 void Readers::perform(const KeyQuery &query) {
   KeySearch search(core_, query.request);
   for (const KeyPart &part : search.parts()) {
-    const std::shared_ptr<RunFile> run = part.run != nullptr ? usable({part.segment, part.run}) : nullptr;
+    bool dropped = false;
+    const std::shared_ptr<RunFile> run = part.run != nullptr ? usable({part.segment, part.run}, &dropped) : nullptr;
+    if (dropped) break;  // and so is all before it
     if (part.run != nullptr && run == nullptr) {
       const gantry_cqe cqe{query.request.user_data, 0, 0, GANTRY_E_IO, 0};  // leaving records out would be a lie
       core_.host.push(query.cq, {&cqe, 1});

@@ -86,6 +86,30 @@ void Readers::answer(const ColdRead &read, std::int32_t status, ReadResult *resu
   if (core_.host.push(read.cq, {&cqe, 1}) < 0 && result != nullptr) result->release();  // nobody will take it
 }
 
+// What it asks for expired after the request was taken: the same as for a request that comes now.
+void Readers::answer_expired(const ColdRead &read) {
+  if (read.one) return answer(read, GANTRY_E_NOT_FOUND, nullptr);
+  std::optional<gantry_queue_stat> stat;
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (QueueState *queue = core_.queues.get(read.queue); queue != nullptr) stat = core_.stat_of(*queue);
+  }
+  if (!stat) return answer(read, GANTRY_E_NOT_FOUND, nullptr);  // the queue went too
+  gantry_read_result state{};
+  state.stop = GANTRY_STOP_RANGE;
+  state.min_off = state.next_off = stat->min_off;
+  state.max_off = stat->max_off;
+  ReadResult *result = ReadResult::create(0, 0);
+  result->set_range(state);
+  result->seal(0);
+  answer(read, GANTRY_OK, result);
+}
+
+bool Readers::has_expired(const Segment &segment) {
+  const std::lock_guard lock(core_.mutex);
+  return segment.no < core_.segments.first_no();
+}
+
 // ---- reading records
 
 namespace {
@@ -108,14 +132,22 @@ void Readers::perform(ColdRead &read) {
   if (read.by_position) {
     std::int32_t status = GANTRY_OK;
     if (!resolve_position(read, &status)) return answer(read, status, nullptr);
-  } else if (!read.runs.empty() && !resolve(read)) {
-    return answer(read, GANTRY_E_CORRUPT, nullptr);
+  } else if (!read.runs.empty()) {
+    switch (resolve(read)) {
+      case Resolved::kFound: break;
+      case Resolved::kDropped: return answer_expired(read);
+      case Resolved::kCorrupt: return answer(read, GANTRY_E_CORRUPT, nullptr);
+    }
   }
   const std::vector<LogPos> wanted = extents_of(read);
   // The first one is there or on its way: most likely for this consumer, which goes through the log faster than it is read ahead.
   const bool goes_on = wanted.size() > 1 && core_.extents.is_known(wanted.front());
   ExtentRef last;
   ReadResult *result = read.index_only ? collect_index(read) : collect(read, wanted, &last);
+  if (result->result().n == 0 && !read.records.empty() && has_expired(*read.records.front().segment)) {
+    result->release();
+    return answer_expired(read);
+  }
   if (read.one && result->result().n == 0) {
     result->release();
     return answer(read, GANTRY_E_CORRUPT, nullptr);
@@ -232,39 +264,52 @@ ReadResult *Readers::collect_one(const ColdRecord &record) {
 
 // ---- finding records in runs
 
-// A run whose content does not hold is made again from its segment. Null: that failed too.
-std::shared_ptr<RunFile> Readers::usable(const RunPart &part) {
+// A run whose content does not hold is made again from its segment. Null: that failed too, or *dropped: the segment is no more, and neither is its run's
+// file, so that nothing can be said of either.
+std::shared_ptr<RunFile> Readers::usable(const RunPart &part, bool *dropped) {
+  *dropped = false;
   if (part.run->verified()) return part.run;
   const std::lock_guard rebuilding(rebuild_mutex_);
   {
     const std::lock_guard lock(core_.mutex);
+    *dropped = part.segment->no < core_.segments.live.front()->no;
+    if (*dropped) return nullptr;
     if (part.segment->run != part.run && part.segment->run != nullptr) return part.segment->run;  // another reader was faster
   }
   core_.log(GANTRY_LOG_WARN, "index run of " + part.segment->path + " is damaged: rebuilding it");
   Result<std::shared_ptr<RunFile>> fresh = LogScan(core_).rebuild(part.segment->base);
+  {
+    const std::lock_guard lock(core_.mutex);
+    *dropped = part.segment->no < core_.segments.live.front()->no;
+    if (fresh && !*dropped) part.segment->run = *fresh;
+  }
+  if (*dropped) {
+    // Its run may have been removed before we wrote it again.
+    if (const Result<void> removed = RunFile::remove(core_, part.segment->base); !removed) core_.log(GANTRY_LOG_WARN, removed.error().text);
+    return nullptr;
+  }
   if (!fresh) {
     core_.log(GANTRY_LOG_ERROR, fresh.error().text);
     return nullptr;
   }
-  const std::lock_guard lock(core_.mutex);
-  part.segment->run = *fresh;
   return *fresh;
 }
 
-bool Readers::resolve(ColdRead &read) {
+Readers::Resolved Readers::resolve(ColdRead &read) {
   std::uint32_t scanned = 0;
   std::uint64_t bytes = 0;
   read.result.stop = GANTRY_STOP_LIMIT;
   for (const RunPart &part : read.runs) {
-    const std::shared_ptr<RunFile> run = usable(part);
-    if (run == nullptr) return false;
+    bool dropped;
+    const std::shared_ptr<RunFile> run = usable(part, &dropped);
+    if (run == nullptr) return dropped ? Resolved::kDropped : Resolved::kCorrupt;  // with a part all before it were dropped
     const RunPart found{part.segment, run};
     open_window(read, found);
     if (!resolve_part(read, found, &scanned, &bytes)) break;
   }
   read.result.next_off = read.offset;
   if (read.offset == read.result.max_off && read.result.stop == GANTRY_STOP_LIMIT) read.result.stop = GANTRY_STOP_END;
-  return true;
+  return Resolved::kFound;
 }
 
 // So that the queue's next reads choose their records on the shard.
@@ -327,8 +372,9 @@ bool Readers::resolve_part(ColdRead &read, const RunPart &part, std::uint32_t *s
 }
 
 bool Readers::resolve_position(ColdRead &read, std::int32_t *status) {
-  const std::shared_ptr<RunFile> run = usable(read.runs[0]);
-  *status = GANTRY_E_CORRUPT;
+  bool dropped;
+  const std::shared_ptr<RunFile> run = usable(read.runs[0], &dropped);
+  *status = dropped ? GANTRY_E_NOT_FOUND : GANTRY_E_CORRUPT;
   if (run == nullptr) return false;
   const std::uint32_t number = run->index().find_record(read.position_in_segment);
   *status = GANTRY_E_NOT_FOUND;
@@ -346,9 +392,12 @@ bool Readers::resolve_position(ColdRead &read, std::int32_t *status) {
 
 void Readers::perform(const ColdSeek &seek) {
   gantry_cqe cqe{seek.user_data, seek.end.v, 0, GANTRY_OK, 0};
-  const std::shared_ptr<RunFile> run = usable(seek.part);
+  bool dropped;
+  const std::shared_ptr<RunFile> run = usable(seek.part, &dropped);
   const PartRow *row = run != nullptr ? run->index().find_part(seek.queue) : nullptr;
-  if (row == nullptr) {
+  if (dropped) {
+    // All behind it is as young as what was asked for: the end of the part is the answer.
+  } else if (row == nullptr) {
     cqe.status = GANTRY_E_CORRUPT;
     cqe.result = 0;
   } else {

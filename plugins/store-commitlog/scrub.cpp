@@ -160,6 +160,10 @@ void Scrubber::check_run(const SegmentRef &segment) {
     run = segment->run;
   }
   if (run == nullptr || run->verified_anew()) return;
+  {
+    const std::lock_guard lock(core_.mutex);
+    if (core_.segments.live.front()->no > segment->no) return;  // dropped meanwhile, and the run's file with it
+  }
   core_.log(GANTRY_LOG_WARN, "scrub: the index run of " + segment->path + " is damaged; it is made again when it is read next");
 }
 

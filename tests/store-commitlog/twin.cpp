@@ -32,6 +32,7 @@ class TwinFiles final : public commitlog::Files {
   explicit TwinFiles(std::shared_ptr<TwinDisk> disk) : disk_(std::move(disk)) {}
 
   int open(const std::string &path, int flags) override {
+    disk_->on_open(path);
     const std::lock_guard lock(disk_->mutex_);
     if ((flags & O_CREAT) != 0) {
       if (const int error = disk_->fault(DiskOp::kCreate); error != 0) return -error;

@@ -33,6 +33,7 @@ class TwinDisk : public std::enable_shared_from_this<TwinDisk> {
   std::function<int(const std::string &path, std::int64_t offset, std::size_t bytes)> on_read_of = [](const std::string &, std::int64_t, std::size_t) { return 0; };
   std::function<int(std::int64_t bytes)> on_allocate = [](std::int64_t) { return 0; };
   std::function<int(const std::string &path)> on_create = [](const std::string &) { return 0; };
+  std::function<void(const std::string &path)> on_open = [](const std::string &) {};  // before any open; may wait for what other threads ask of the disk
   std::function<void(commitlog::DiskSpace *)> on_space = [](commitlog::DiskSpace *) {};  // changes what is said of the disk
   std::function<int(DiskOp op, std::uint64_t nth)> on_op = [](DiskOp, std::uint64_t) { return 0; };  // of any kind; -1 for a short write; nth of its kind
   bool hold_writes = false;    // log writes do not finish while set; clear it with release_writes
