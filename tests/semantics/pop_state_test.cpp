@@ -67,7 +67,8 @@ TEST(PopRows, WhatWasPoppedInOrderGoesThereAndBack) {
   queue.topic = &topic;
   queue.key.queue_no = 7;
   semantics::PopRow row;
-  ASSERT_TRUE(semantics::decode_pop_key(std::string_view(order_key(queue)).substr(4), &row));
+  const std::string key = order_key(queue);  // the row's texts lie in it
+  ASSERT_TRUE(semantics::decode_pop_key(std::string_view(key).substr(4), &row));
   EXPECT_EQ(row.kind, 'i');
   EXPECT_EQ(row.topic, "T");
   EXPECT_EQ(row.queue_no, 7u);

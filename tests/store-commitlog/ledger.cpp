@@ -71,6 +71,33 @@ std::string Asked::expected(std::int64_t pos) const {
   return borrowed.empty() ? whole : whole.insert(kRecordHeadBytes, borrowed);
 }
 
+namespace {
+
+// Position of the log file of that name; -1 when it is none.
+std::int64_t file_base(const std::string &path) {
+  constexpr std::string_view kFolder = "commitlog/";
+  if (!path.starts_with(kFolder) || path.size() != kFolder.size() + 20) return -1;
+  const std::string digits = path.substr(kFolder.size());
+  return digits.find_first_not_of("0123456789") == std::string::npos ? std::stoll(digits) : -1;
+}
+
+// Where the log begins behind the files that were dropped before event `end`: the store goes on from there, whatever was last seen of it.
+std::int64_t end_of_dropped(const std::vector<Event> &events, std::size_t end) {
+  std::set<std::int64_t> bases;
+  for (const Event &event : events)
+    if (event.kind == EventKind::kRename) bases.insert(file_base(event.to));
+  std::int64_t begin = -1;
+  for (std::size_t i = 0; i < end; ++i) {
+    const Event &event = events[i];
+    const bool dropped = event.kind == EventKind::kRemove || (event.kind == EventKind::kRename && event.to.find("/recycled-") != std::string::npos);
+    if (const std::int64_t base = dropped ? file_base(event.path) : -1; base >= 0)
+      if (const auto next = bases.upper_bound(base); next != bases.end()) begin = std::max(begin, *next);
+  }
+  return begin;
+}
+
+}  // namespace
+
 Promise Ledger::promised(const Trace &trace, std::size_t end, bool power_cut) const {
   Promise out;
   std::set<std::int64_t> acknowledged;
@@ -98,6 +125,7 @@ Promise Ledger::promised(const Trace &trace, std::size_t end, bool power_cut) co
     out.log_begin = events[i].value;
     break;
   }
+  out.log_begin = std::max(out.log_begin, end_of_dropped(events, end));
   return out;
 }
 
