@@ -141,7 +141,7 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
       if (ref.first + ref.count <= scan.at) continue;
       if (cold->runs.size() == kMaxRuns) break;
       const SegmentRef &segment = core_.segments.by_no(ref.segment_no);
-      cold->runs.push_back({segment, segment->run});
+      cold->runs.push_back({segment, segment->run, ref.first + ref.count});
     }
     cold->stable = core_.writer.done_pos();
     if (!cold->runs.empty()) return Answer::kCold;

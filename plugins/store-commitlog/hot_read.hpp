@@ -37,6 +37,7 @@ struct ToPlace {
 struct RunPart {
   SegmentRef segment;
   std::shared_ptr<RunFile> run;
+  QueueOff end{};  // of the entries that the queue is known to have there
 };
 
 // Work for a reader thread: records already chosen, or a queue range whose index is in run files.

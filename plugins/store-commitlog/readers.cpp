@@ -303,9 +303,16 @@ Readers::Resolved Readers::resolve(ColdRead &read) {
     bool dropped;
     const std::shared_ptr<RunFile> run = usable(part, &dropped);
     if (run == nullptr) return dropped ? Resolved::kDropped : Resolved::kCorrupt;  // with a part all before it were dropped
-    const RunPart found{part.segment, run};
+    const RunPart found{part.segment, run, part.end};
     open_window(read, found);
     if (!resolve_part(read, found, &scanned, &bytes)) break;
+    if (read.offset >= part.end.v) continue;
+    // A run that was made again from a damaged segment knows fewer entries of the queue than there were: the rest is lost, and reads go on behind it.
+    if (read.records.empty()) {
+      read.offset = part.end.v;
+      read.result.stop = GANTRY_STOP_BAD;
+    }
+    break;
   }
   read.result.next_off = read.offset;
   if (read.offset == read.result.max_off && read.result.stop == GANTRY_STOP_LIMIT) read.result.stop = GANTRY_STOP_END;

@@ -37,7 +37,7 @@ std::optional<Contents> contents_of(StoreInstance &store, std::string *why) {
         next = record.queue_off + 1;
       }
       for (; next < got->next_off; ++next) queue.bad.insert(next);
-      if (got->next_off <= at) *why = "a read made no progress at " + name(queue_name, at);
+      if (got->next_off <= at) *why = "a read made no progress at " + name(queue_name, at) + ": stop " + std::to_string(got->stop) + ", " + std::to_string(got->n) + " records, next " + std::to_string(got->next_off) + ", queue " + std::to_string(stat.min_off) + ".." + std::to_string(stat.max_off);
       if (!why->empty()) return std::nullopt;
       at = got->next_off;
     }
