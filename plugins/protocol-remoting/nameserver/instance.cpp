@@ -21,6 +21,8 @@ constexpr std::size_t kMaxRemarkBytes = 1024;
 }  // namespace
 
 struct Instance::Shard {
+  Shard(const gantry_host *host, std::uint32_t index) : gate(host, index) {}
+  Gate gate;
   Scratch scratch{kHeaderMaxBytes + kScratchSlack};
   Header header;
   json::Document document{kBodyLimits};
@@ -55,7 +57,7 @@ const char *Instance::missing_table() const {
 void Instance::start() {
   const std::uint32_t shards = exec_->shard_count(host_);
   for (std::uint32_t i = 0; i < shards; ++i) {
-    auto shard = std::make_unique<Shard>();
+    auto shard = std::make_unique<Shard>(host_, i);
     shard->requests = metrics_->cell(host_, GANTRY_METRIC_COUNTER, "nameserver_requests_total", "requests answered", i);
     shard->refusals = metrics_->cell(host_, GANTRY_METRIC_COUNTER, "nameserver_refused_requests_total",
                                      "requests answered with a code other than 0", i);
@@ -90,6 +92,7 @@ void Instance::scan() {
 Connection *Instance::conn_open(gantry_conn conn, const gantry_conn_info &info) {
   auto *connection = new Connection;
   connection->peer.assign(info.peer.p, info.peer.n);
+  connection->from = peer_of(info, connection->peer);
   connection->shard = info.shard;
   connection->caller.conn = conn;
   connection->caller.local_port = info.local_port;
@@ -128,7 +131,10 @@ std::int32_t Instance::answer(Connection &connection, Shard &shard, const Frame 
   if (shard.header.is_response()) return GANTRY_OK;  // a name server asks nothing, so this answers nothing
   Reply &reply = shard.reply;
   reply.clear();
-  service_.handle(shard.header, frame.body, connection.caller, shard.document, now_ms(), reply);
+  if (shard.gate.passes(shard.header, frame.body, connection.from))
+    service_.handle(shard.header, frame.body, connection.caller, shard.document, now_ms(), reply);
+  else
+    refuse(reply, shard.gate.code(), shard.gate.remark());
   if (reply.body().size() > kMaxBodyBytes) {
     reply.clear();
     refuse(reply, kSystemError, "the answer is larger than a frame of 16 MiB; ask for less, for example by cluster");

@@ -1,6 +1,7 @@
 // One running name server: the shared service, what each shard needs of its own, and the timer that lets silent brokers go.
 #pragma once
 
+#include "access/gate.hpp"
 #include "codec/frame.hpp"
 #include "codec/header.hpp"
 #include "codec/scratch.hpp"
@@ -19,6 +20,7 @@ namespace gantry::remoting::nameserver {
 struct Connection {
   Caller caller;
   std::string peer;
+  gantry_peer from{};
   std::uint32_t shard = 0;
 };
 

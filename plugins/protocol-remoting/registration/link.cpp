@@ -87,17 +87,17 @@ bool NameServerLink::send(std::int32_t code, std::string_view body) {
   tools.broker->info(tools.host, &info);
   const std::string cluster = text_of(info.cluster), name = text_of(info.name), id = std::to_string(info.id);
   const std::string crc = std::to_string(body_crc32(body));
-  const ExtField ext[] = {{"brokerName", name},         {"brokerAddr", owner_.options_.advertise},
+  ExtField ext[9] = {{"brokerName", name},         {"brokerAddr", owner_.options_.advertise},
                           {"clusterName", cluster},     {"brokerId", id},
                           {"haServerAddr", owner_.options_.ha_advertise}, {"compressed", "false"},
                           {"bodyCrc32", crc}};
-  constexpr std::uint32_t kIdentityFields = 4;
+  constexpr std::uint32_t kIdentityFields = 4, kAllFields = 7;
   OutHeader header;
   header.code = code;
   header.opaque = awaited_ = ++opaque_;
   header.flag = 0;
   header.ext = ext;
-  header.n_ext = code == kRegisterBroker ? static_cast<std::uint32_t>(std::size(ext)) : kIdentityFields;
+  header.n_ext = tools.signature.sign(Registrar::kShard, ext, code == kRegisterBroker ? kAllFields : kIdentityFields, body);
   tools.head.resize(frame_bound(header));
   if (tools.head.size() + body.size() > kFrameMaxBytes) {
     complain("cannot register at name server " + address_ + ": the list of " + std::to_string(owner_.body_topics_) +
@@ -238,13 +238,14 @@ bool NameServerLink::ask_route(const std::string &topic) {
   if (state_ != State::kOpen) return false;
   auto &tools = *owner_.tools_;
   // Standard JSON, where the name server knows the wish (4.9.4); what others write is read too.
-  const ExtField ext[] = {{"topic", topic}, {"acceptStandardJsonOnly", "true"}};
+  constexpr std::uint32_t kFields = 2;
+  ExtField ext[kFields + 2] = {{"topic", topic}, {"acceptStandardJsonOnly", "true"}};
   OutHeader header;
   header.code = kGetRouteinfoByTopic;
   header.opaque = ++opaque_;
   header.flag = 0;
   header.ext = ext;
-  header.n_ext = std::size(ext);
+  header.n_ext = tools.signature.sign(Registrar::kShard, ext, kFields, {});
   tools.head.resize(frame_bound(header));
   const std::uint32_t head_bytes = write_frame(tools.head.data(), header, 0);
   const gantry_span span{tools.head.data(), head_bytes, 0, nullptr};

@@ -1,6 +1,7 @@
 // Service tables and scratch memory that the links of one registrar share. All on the registrar's shard.
 #pragma once
 
+#include "access/gate.hpp"
 #include "codec/header.hpp"
 #include "codec/scratch.hpp"
 #include "registration/registrar.hpp"
@@ -33,6 +34,7 @@ struct Registrar::Tools {
   const gantry_log_v1 *const log_table;
   const gantry_clock_v1 *const clock;
   const gantry_broker_v1 *const broker;
+  OwnSignature signature{host};
   Scratch scratch{kHeaderMaxBytes + kScratchSlack};
   Header header;
   std::vector<std::uint8_t> head;

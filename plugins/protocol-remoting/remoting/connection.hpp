@@ -2,6 +2,7 @@
 // connection of its request after it was closed; the id tells whether it is still the same one.
 #pragma once
 
+#include <gantry/draft/auth.h>
 #include <gantry/draft/broker.h>
 #include <gantry/draft/net.h>
 
@@ -33,6 +34,7 @@ struct Connection {
   std::uint32_t peer_ip_bytes = 0;
   std::uint32_t peer_port = 0;
   std::string peer;               // "10.0.0.1:5000"
+  gantry_peer from{};             // the same for access control
   std::uint32_t outstanding = 0;  // requests at the broker
   CachedTopic topic;              // of the last send or pull
   // A batch of which the broker took only the first part: its pending slot and how much was taken. The frame comes again.

@@ -17,6 +17,11 @@ namespace {
 constexpr std::uint32_t kScratchBytes = 512u << 10;
 constexpr std::uint32_t kScratchFree = 4 * kHeaderMaxBytes;
 
+// mqadmin's commands for accounts (4.x) and for users and policies (5.x).
+bool is_rules_request(std::int32_t code) {
+  return (code >= kUpdateAndCreateAclConfig && code <= kGetBrokerClusterAclConfig) || (code >= kAuthCreateUser && code <= kAuthListAcl);
+}
+
 std::uint64_t *cell(const Services &s, const char *name, const char *help, std::uint32_t shard) {
   static std::uint64_t nowhere;  // a refused name costs the number, not the broker
   std::uint64_t *const p = s.metrics->cell(s.host, GANTRY_METRIC_COUNTER, name, help, shard);
@@ -26,7 +31,7 @@ std::uint64_t *cell(const Services &s, const char *name, const char *help, std::
 }  // namespace
 
 Shard::Shard(const Services &services, const Settings &settings, const std::atomic<std::uint64_t> &topics_generation, std::uint32_t index)
-    : ctx_(services, settings, topics_generation), index_(index), scratch_(kScratchBytes), recalls_(ctx_), sender_(ctx_, scratch_, recalls_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_), transactions_(ctx_, calls_), pops_(ctx_), tools_(ctx_) {}
+    : ctx_(services, settings, topics_generation), index_(index), gate_(services.host, index), scratch_(kScratchBytes), recalls_(ctx_), sender_(ctx_, scratch_, recalls_), puller_(ctx_), clients_(ctx_), calls_(ctx_, index), relays_(ctx_, calls_), resets_(ctx_, calls_), transactions_(ctx_, calls_), pops_(ctx_), tools_(ctx_) {}
 
 std::int32_t Shard::start() {
   const Services &s = ctx_.services;
@@ -34,6 +39,7 @@ std::int32_t Shard::start() {
   cells_.unsupported = cell(s, "remoting_unsupported_requests_total", "requests with a code that is not served", index_);
   cells_.bad_frames = cell(s, "remoting_bad_frames_total", "connections closed because of damaged frames or headers", index_);
   cells_.slow_readers = cell(s, "remoting_slow_readers_total", "connections closed because the peer did not read its replies", index_);
+  cells_.refused = cell(s, "remoting_refused_requests_total", "requests that access control refused", index_);
   ctx_.cq = s.cq->create(s.host, index_, &Shard::on_completions, this);
   return ctx_.cq != 0 ? GANTRY_OK : GANTRY_E_NOMEM;
 }
@@ -57,6 +63,7 @@ Connection *Shard::open(gantry_conn conn, const gantry_conn_info &info) {
   c->peer_ip_bytes = info.peer_ip_bytes;
   c->peer_port = info.peer_port;
   c->peer.assign(view(info.peer));
+  c->from = peer_of(info, c->peer);
   return c;
 }
 
@@ -125,6 +132,12 @@ Step Shard::handle(const Request &request, std::uint32_t &again_at) {
     return Step::kDone;
   }
   ++*cells_.requests;
+  if (!gate_.passes(request.header, request.body, request.conn.from)) [[unlikely]] {
+    ++*cells_.refused;
+    sender_.abandon_batch(request.conn);  // of which a part was taken before the rules changed
+    ctx_.output.reply(request.to(), gate_.code(), gate_.remark());
+    return Step::kDone;
+  }
   switch (request.header.code) {
     case kSendMessageV2:
     case kSendMessage:
@@ -163,6 +176,11 @@ Step Shard::handle_others(const Request &request, std::uint32_t &again_at) {
     default:
       if (pops_.handle(request) || handle_assignment(ctx_, request) || handle_tools(request)) break;
       ++*cells_.unsupported;
+      if (is_rules_request(request.header.code)) {
+        ctx_.output.reply(request.to(), kRequestCodeNotSupported,
+                          "users and policies of this broker are not changed or shown by request: they stand in the file that [auth] of its configuration names, which is read again when it changes");
+        break;
+      }
       ctx_.output.reply(request.to(), kRequestCodeNotSupported, " request type " + std::to_string(request.header.code) + " not supported");
   }
   return Step::kDone;

@@ -1,6 +1,7 @@
 // Everything of a remoting instance that runs on one shard: its connections, the loop over frames, and completions.
 #pragma once
 
+#include "access/gate.hpp"
 #include "codec/header.hpp"
 #include "codec/scratch.hpp"
 #include "remoting/client_calls.hpp"
@@ -47,7 +48,7 @@ class Shard {
 
  private:
   struct Cells {  // metrics of this shard
-    std::uint64_t *requests, *unsupported, *bad_frames, *slow_readers;
+    std::uint64_t *requests, *unsupported, *bad_frames, *slow_readers, *refused;
   };
 
   static void on_completions(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
@@ -60,6 +61,7 @@ class Shard {
 
   ShardContext ctx_;
   const std::uint32_t index_;
+  Gate gate_;
   Scratch scratch_;
   Header header_;
   Recalls recalls_;
