@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks the arrows of dependency: every #include of the tree must go along one of them.
 
-    main, cli -> kit, broker, semantics -> plugin, io, config -> observe -> base -> sdk <- plugins/*        tests, bench -> anything
+    main, cli -> kit, broker, semantics, security -> plugin, io, config -> observe -> base -> sdk <- plugins/*        tests, bench -> anything
 
 Also checks that each third-party library is included by its owner folder only, and that the store changes files through its narrow interface only. Prints every violation; exit code 1 if there is one.
 """
@@ -17,11 +17,12 @@ ALLOWED = {
     "kernel/config": {"sdk", "kernel/base", "kernel/observe"},
     "kernel/plugin": {"sdk", "kernel/base", "kernel/observe", "kernel/config"},
     "kernel/kit": {"sdk", "kernel/base", "kernel/plugin"},
+    "kernel/security": {"sdk", "kernel/base", "kernel/observe"},
     "kernel/io": {"sdk", "kernel/base", "kernel/observe"},
     "kernel/broker": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config"},
     "kernel/semantics": {"sdk", "kernel/base", "kernel/broker"},
     "kernel/cli": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/kit", "kernel/io", "kernel/config", "kernel/broker"},
-    "kernel/main.cpp": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config", "kernel/broker", "kernel/semantics", "kernel/cli"},
+    "kernel/main.cpp": {"sdk", "kernel/base", "kernel/observe", "kernel/plugin", "kernel/io", "kernel/config", "kernel/broker", "kernel/semantics", "kernel/security", "kernel/cli"},
     "plugins": {"sdk"},
 }
 
@@ -29,9 +30,11 @@ ALLOWED = {
 OWNERS = {
     r"boost/dll": ["kernel/plugin"],
     r"boost/(asio|beast)": ["kernel/io"],
-    r"openssl/evp\.h": ["kernel/io", "plugins/allocator-standard"],  # digests
-    r"openssl/(?!evp\.h)": ["kernel/io"],
-    r"toml\+\+/": ["kernel/config"],
+    r"openssl/evp\.h": ["kernel/io", "kernel/cli", "plugins/allocator-standard", "plugins/auth-acl"],  # digests
+    r"openssl/(hmac|sha|rand|crypto)\.h": ["kernel/io", "kernel/cli", "plugins/auth-acl"],  # signatures
+    r"openssl/(?!(evp|hmac|sha|rand|crypto)\.h)": ["kernel/io"],
+    r"toml\+\+/": ["kernel/config", "plugins/auth-acl"],
+    r"yaml\.h": ["plugins/auth-acl"],
     r"spdlog/": ["kernel/observe"],
     r"CLI/": ["kernel/cli", "kernel/main.cpp"],
     r"liburing": ["plugins/store-commitlog"],

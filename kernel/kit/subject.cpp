@@ -80,7 +80,9 @@ const gantry_component &component_of(const Setup &setup, const ComponentName &wh
 }
 
 Subject::Subject(const Setup &setup, const ComponentName &which)
-    : component_(component_of(setup, which)), config_(component_, own_settings(component_, setup.settings)) {}
+    : component_(component_of(setup, which)), config_(component_, own_settings(component_, setup.settings)) {
+  if (which.interface_id == GANTRY_AUTH_ID) host_.add_table(GANTRY_SECURITY_ID, &kit_security());
+}
 
 void Subject::refused(const char *call, std::int32_t code) {
   const std::string text = std::string(call) + " answered " + std::to_string(code) + ": " + std::string(err_.text, ::strnlen(err_.text, sizeof err_.text));
@@ -163,6 +165,7 @@ std::vector<Test> component_tests(const Setup &setup) {
     const std::string prefix = std::string(plugin::kind_of(which.interface_id)) + "." + which.name + ".";
     add_life_tests(setup, which, prefix, out);
     if (which.interface_id == GANTRY_FILTER_ID) add_filter_tests(setup, which, prefix, out);
+    if (which.interface_id == GANTRY_AUTH_ID) add_auth_tests(setup, which, prefix, out);
     if (which.interface_id == GANTRY_ALLOCATOR_ID) add_allocator_tests(setup, which, prefix, out);
   }
   return out;

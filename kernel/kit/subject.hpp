@@ -6,6 +6,8 @@
 #include "kernel/kit/run_test.hpp"
 #include "kernel/plugin/library.hpp"
 
+#include <gantry/draft/security.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -68,7 +70,11 @@ class Subject {
 void add_life_tests(const Setup &setup, const ComponentName &which, const std::string &prefix, std::vector<Test> &out);
 // Of components of these interfaces.
 void add_filter_tests(const Setup &setup, const ComponentName &which, const std::string &prefix, std::vector<Test> &out);
+void add_auth_tests(const Setup &setup, const ComponentName &which, const std::string &prefix, std::vector<Test> &out);
 void add_allocator_tests(const Setup &setup, const ComponentName &which, const std::string &prefix, std::vector<Test> &out);
+
+// What the kernel offers an access-control plugin: it counts policies_changed, and refuses to be asked what only the plugin knows.
+[[nodiscard]] const gantry_security_v1 &kit_security();
 
 // The file alone, without running its code; then mapped, what is left of the process, and its components.
 [[nodiscard]] std::vector<Test> load_tests(const Setup &setup);

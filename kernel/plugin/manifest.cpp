@@ -4,6 +4,7 @@
 
 #include <gantry/abi.h>
 #include <gantry/draft/allocator.h>
+#include <gantry/draft/auth.h>
 #include <gantry/draft/filter.h>
 #include <gantry/draft/protocol.h>
 #include <gantry/draft/store.h>
@@ -169,7 +170,7 @@ Result<void> inspect(PluginFile &file) {
 }  // namespace
 
 const std::vector<std::string_view> &known_interfaces() {
-  static const std::vector<std::string_view> kKnown{GANTRY_STORE_ID, GANTRY_STORE_TOOL_ID, GANTRY_PROTOCOL_ID, GANTRY_ALLOCATOR_ID, GANTRY_FILTER_ID};
+  static const std::vector<std::string_view> kKnown{GANTRY_STORE_ID, GANTRY_STORE_TOOL_ID, GANTRY_PROTOCOL_ID, GANTRY_ALLOCATOR_ID, GANTRY_FILTER_ID, GANTRY_AUTH_ID, GANTRY_AUTH_TOOL_ID};
   return kKnown;
 }
 

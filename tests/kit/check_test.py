@@ -44,6 +44,17 @@ FILTERS = {
     "BAD_OFFERS_TAG": (r"filter\.bad\.(types|any-text-is-answered)", "TAG"),
 }
 
+AUTHS = {
+    "": (None, ""),
+    "BAD_TAKES_ANY_PASSWORD": (r"auth\.bad\.strangers-are-refused", "random password"),
+    "BAD_LETS_ANYBODY_IN": (r"auth\.bad\.strangers-are-refused", "without access key"),
+    "BAD_IGNORES_SIGNATURE": (r"auth\.bad\.own-signature-holds", "another body"),
+    "BAD_WRITES_BEHIND": (r"auth\.bad\.(strangers-are-refused|own-signature-holds|batch-equals-single)", "behind the last outcome"),
+    "BAD_ALLOWS_NOBODY": (r"auth\.bad\.(strangers-are-refused|several-shards)", "does not exist was allowed"),
+    "BAD_LAST_OF_MANY": (r"auth\.bad\.batch-equals-single", "alone and among others"),
+    "BAD_KEEPS_DECISIONS": (r"auth\.bad\.reload-voids-decisions", "policies_changed"),
+}
+
 
 def run(*arguments, wanted=None):
     done = subprocess.run([GANTRY, "plugin", "check", *map(str, arguments)], capture_output=True, text=True, timeout=120)
@@ -108,7 +119,8 @@ def refused_files():
 
 def shipped():
     plugins = pathlib.Path(GANTRY).parent / "plugins"
-    for name, more in (("allocator-standard", ()), ("filter-sql92", ("--cases", ROOT / "plugins/filter-sql92/cases.txt")), ("store-commitlog", ())):
+    rules = tempfile.TemporaryDirectory()
+    for name, more in (("allocator-standard", ()), ("auth-acl", ("--set", f"file={rules.name}/acl.toml")), ("filter-sql92", ("--cases", ROOT / "plugins/filter-sql92/cases.txt")), ("store-commitlog", ())):
         tests = check(plugins / f"{name}.so", *more)
         bad = [t for t in tests if t["result"] != "passed"]
         assert not bad and len(tests) > 6, f"{name}: {json.dumps(bad, indent=1)}"
@@ -120,6 +132,7 @@ def shipped():
 
 
 faults("allocator", ALLOCATORS)
+faults("auth", AUTHS)
 faults("filter", FILTERS, "--cases", CASES)
 output()
 refused_files()
