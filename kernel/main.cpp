@@ -23,7 +23,7 @@ sigset_t block_signals() {
   return set;
 }
 
-// SIGHUP reads certificates anew; SIGINT and SIGTERM end the wait.
+// SIGHUP reads certificates and the rules of access control anew; SIGINT and SIGTERM end the wait.
 void serve_until_told_to_stop(gantry::Server &server, const sigset_t &signals) {
   for (;;) {
     int signal = 0;
@@ -34,6 +34,11 @@ void serve_until_told_to_stop(gantry::Server &server, const sigset_t &signals) {
       gantry::log_info("server", "certificates read again");
     else
       gantry::log_error("server", "certificates stay as they were: ", reloaded.error().text);
+    if (!server.has_rules()) continue;
+    if (const auto rules = server.reload_rules(); rules)
+      gantry::log_info("server", "rules of access control read again");
+    else
+      gantry::log_error("server", "rules of access control stay as they were: ", rules.error().text);
   }
   // Asked twice, leave at once: what was acknowledged is safe by then.
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);

@@ -85,6 +85,7 @@ Result<void> Server::bring_up() {
   tables_.add(GANTRY_LOG_ID, &log_table());
   tables_.add(GANTRY_METRICS_ID, &metrics_table());
 
+  if (document_.has_auth()) GANTRY_TRY(make_auth());
   if (document_.has_store()) GANTRY_TRY(make_store_and_broker());
   GANTRY_TRY(make_protocols());
   GANTRY_TRY(listen());
@@ -123,6 +124,14 @@ Result<void> Server::load_plugins() {
     protocol_configs_.push_back(component != nullptr ? document_.bind_protocol(i, *component) : nullptr);
     if (component == nullptr) document_.report_protocol(i, why.code == GANTRY_E_NOT_FOUND && !settings.component.empty() ? "component" : "plugin", why.text);
   }
+  if (document_.has_auth()) {
+    auth_component_ = component_of(document_.auth().plugin, GANTRY_AUTH_ID, {}, &why);
+    if (auth_component_ != nullptr)
+      auth_config_ = document_.bind_auth(*auth_component_);
+    else
+      document_.report_auth("plugin", why.text);
+  }
+  document_.check_exposure();
   if (document_.ok()) return {};
   return Error{GANTRY_E_INVALID, config::render(document_.problems())};
 }
@@ -143,6 +152,19 @@ const gantry_component *Server::component_of(const std::string &plugin, const ch
   const auto same = [&](const Used &u) { return u.path == used.path; };
   if (std::none_of(used_.begin(), used_.end(), same)) used_.push_back(used);
   return *component;
+}
+
+// Before everything that asks it, so that it stops after it.
+Result<void> Server::make_auth() {
+  const std::string &audit = document_.auth().audit;
+  const auto level = audit == "off" ? security::AuditLevel::kOff : audit == "changes" ? security::AuditLevel::kChanges : security::AuditLevel::kRefusals;
+  security_ = std::make_unique<security::Security>(document_.broker().cluster, level, io_->shard_count());
+  security::Security::add_services(tables_);
+  plugin::Instance &instance = instances_.add(*auth_component_, plugin::InstanceSetup{document_.auth().plugin, auth_config_, &tables_, io_.get(), nullptr, security_.get()});
+  GANTRY_TRY(instance.create());
+  GANTRY_TRY(instance.start());
+  security_->use(instance.table<gantry_auth_v1>(), instance.self());
+  return {};
 }
 
 // Before the store: what stops last may be asked until the store has answered its last read.
@@ -210,7 +232,7 @@ Result<void> Server::make_protocols() {
   for (std::size_t i = 0; i < protocol_components_.size(); ++i) {
     const config::ProtocolSettings &settings = document_.protocols()[i];
     plugin::Instance &instance =
-        instances_.add(*protocol_components_[i], plugin::InstanceSetup{settings.plugin + "/" + protocol_components_[i]->name, protocol_configs_[i], &tables_, io_.get(), broker_.get()});
+        instances_.add(*protocol_components_[i], plugin::InstanceSetup{settings.plugin + "/" + protocol_components_[i]->name, protocol_configs_[i], &tables_, io_.get(), broker_.get(), security_.get(), security_ != nullptr && !settings.open});
     GANTRY_TRY(instance.create());
     protocols_.push_back(Protocol{&instance, settings.plugin, {}});
   }
@@ -320,6 +342,8 @@ std::string Server::banner(const std::string &command, std::int64_t start_ms) co
     if (stats.disk_bytes != 0) text += row("disk", gib(stats.free_bytes) + " of " + gib(stats.disk_bytes) + " free" + (stats.space != GANTRY_SPACE_FINE ? ": SHORT OF SPACE, see the log" : ""));
     if (stats.recovered_bytes_cut != 0) text += row("recovered", "cut " + std::to_string(stats.recovered_bytes_cut) + " bytes of a torn tail that was never acknowledged");
   }
+  for (std::size_t i = 0; i < protocols_.size(); ++i)
+    if (document_.protocols()[i].open) text += row(i == 0 || !document_.protocols()[i - 1].open ? "OPEN" : "", std::string(protocols_[i].instance->component().name) + ": auth = \"none\", whoever reaches it may do everything");
   for (const Used &used : used_) text += row(&used == &used_.front() ? "plugins" : "", used.id + " " + used.version + "  " + used.path);
   if (broker_ != nullptr && !nameserver.empty()) {
     const std::string where = nameserver == "127.0.0.1:9876" ? "" : " -n " + nameserver;

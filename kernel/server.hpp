@@ -7,6 +7,7 @@
 #include "kernel/io/shard_set.hpp"
 #include "kernel/plugin/instance.hpp"
 #include "kernel/plugin/plugin_host.hpp"
+#include "kernel/security/security.hpp"
 #include "kernel/semantics/assignment.hpp"
 #include "kernel/semantics/delayed_delivery.hpp"
 #include "kernel/semantics/pop.hpp"
@@ -33,6 +34,9 @@ class Server : private broker::EventSink {
   // Stops accepting, lets replies and parked pulls leave, stops plugins and shards. At most about drain_timeout. Idempotent.
   void stop();
   [[nodiscard]] Result<void> reload_tls() { return io_->reload_tls(); }
+  // The rules of access control, all or none; nothing without [auth].
+  [[nodiscard]] Result<void> reload_rules() { return security_ != nullptr ? security_->reload() : Result<void>(); }
+  [[nodiscard]] bool has_rules() const { return security_ != nullptr; }
 
   // What the start banner says. `command`: how the user called the program.
   [[nodiscard]] std::string banner(const std::string &command, std::int64_t start_ms) const;
@@ -51,6 +55,7 @@ class Server : private broker::EventSink {
   [[nodiscard]] Result<void> load_plugins();
   [[nodiscard]] const gantry_component *component_of(const std::string &plugin, const char *interface_id, const std::string &name, Error *why);
   void wait_until_ready();
+  [[nodiscard]] Result<void> make_auth();
   [[nodiscard]] Result<void> make_filters();
   [[nodiscard]] Result<void> make_store_and_broker();
   [[nodiscard]] Result<void> make_pop();
@@ -64,6 +69,9 @@ class Server : private broker::EventSink {
   ServiceTables tables_;
   DataDirLock lock_;
   std::unique_ptr<io::ShardSet> io_;
+  const gantry_component *auth_component_ = nullptr;
+  std::shared_ptr<const gantry_config> auth_config_;
+  std::unique_ptr<security::Security> security_;
   const gantry_component *store_component_ = nullptr;
   std::vector<const gantry_component *> allocator_components_;
   std::vector<const gantry_component *> filter_components_;  // of [broker] filters, in their order

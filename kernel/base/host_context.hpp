@@ -24,13 +24,15 @@ class ServiceTables {
   std::vector<std::pair<const char *, const void *>> tables_;
 };
 
-// One per instance; lives until the instance is destroyed. `io` and `broker` are set by main and used by the tables of those parts.
+// One per instance; lives until the instance is destroyed. `io`, `broker` and `security` are set by main and used by the tables of those parts.
 struct HostContext {
   gantry_host abi{};
   std::string label;  // "protocol-remoting/nameserver", prefix of its log lines
   const ServiceTables *tables = nullptr;
   void *io = nullptr;      // gantry::io::ShardSet
   void *broker = nullptr;  // gantry::broker::Broker, null in a process that is only a name server
+  void *security = nullptr;  // gantry::security::Security, null without access control
+  bool guarded = false;      // whether what comes to this instance must be signed and allowed
   const gantry_component *component = nullptr;
   void *self = nullptr;  // after create
 

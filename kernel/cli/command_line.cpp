@@ -1,5 +1,6 @@
 #include "kernel/cli/command_line.hpp"
 
+#include "kernel/cli/acl_commands.hpp"
 #include "kernel/cli/inspect.hpp"
 #include "kernel/cli/messages.hpp"
 #include "kernel/cli/plugin_commands.hpp"
@@ -11,6 +12,8 @@ namespace gantry::cli {
 
 namespace {
 
+constexpr const char *kCredentials = "With access control: the environment variables GANTRY_ACCESS_KEY and GANTRY_SECRET_KEY.";
+
 void add_run_options(CLI::App &command, RunOptions &options) {
   command.add_option("-c,--config", options.config_file, "broker.toml; without it the built-in configuration on loopback");
   command.add_option("-D,--define", options.definitions, "set one key: section.key=value (repeatable)")->allow_extra_args(false);
@@ -18,6 +21,7 @@ void add_run_options(CLI::App &command, RunOptions &options) {
 
 void add_send(CLI::App &app, SendOptions &options) {
   CLI::App *send = app.add_subcommand("send", "send messages");
+  send->footer(kCredentials);
   send->add_option("-t,--topic", options.topic, "topic; made when it does not exist and the broker allows it")->required();
   send->add_option("-n,--nameserver", options.nameserver, "name server, host:port")->envname("NAMESRV_ADDR")->capture_default_str();
   send->add_option("--tag", options.tag, "tag of the messages");
@@ -28,6 +32,7 @@ void add_send(CLI::App &app, SendOptions &options) {
 
 void add_consume(CLI::App &app, ConsumeOptions &options) {
   CLI::App *consume = app.add_subcommand("consume", "print messages as they arrive");
+  consume->footer(kCredentials);
   consume->add_option("-t,--topic", options.topic, "topic")->required();
   consume->add_option("-n,--nameserver", options.nameserver, "name server, host:port")->envname("NAMESRV_ADDR")->capture_default_str();
   consume->add_option("-g,--group", options.group, "consumer group whose offsets are used")->capture_default_str();
@@ -91,6 +96,7 @@ int run_command(int argc, char **argv, const std::function<int(const RunOptions 
   check->add_option("-D,--define", check_options.definitions, "set one key: section.key=value (repeatable)")->allow_extra_args(false);
   CLI::App *show_default = config->add_subcommand("default", "print the built-in configuration");
 
+  AclCommands acl(app);
   PluginCommands plugin(app);
 
   try {
@@ -106,6 +112,7 @@ int run_command(int argc, char **argv, const std::function<int(const RunOptions 
     if (store[i]->parsed()) return run_store_tool(kActions[i], store_options);
   if (check->parsed()) return check_config(check_options);
   if (show_default->parsed()) return print_default_config();
+  if (acl.parsed()) return acl.run();
   return plugin.run();
 }
 

@@ -3,6 +3,7 @@
 #include "kernel/plugin/plugin_host.hpp"
 
 #include <gantry/draft/allocator.h>
+#include <gantry/draft/auth.h>
 #include <gantry/draft/filter.h>
 #include <gantry/draft/protocol.h>
 #include <gantry/draft/store.h>
@@ -48,6 +49,14 @@ void bind_all(config::Document &document) {
   }
   for (const std::string &filter : document.has_store() ? document.broker().filters : std::vector<std::string>{})
     if (const auto first = component(filter, GANTRY_FILTER_ID, {}); !first) document.report_broker("filters", first.error().text);
+  if (document.has_auth()) {
+    auto auth = component(document.auth().plugin, GANTRY_AUTH_ID, {});
+    if (auth)
+      (void)document.bind_auth(**auth);
+    else
+      document.report_auth("plugin", auth.error().text);
+  }
+  document.check_exposure();
   for (std::size_t i = 0; i < document.protocols().size(); ++i) {
     auto protocol = component(document.protocols()[i].plugin, GANTRY_PROTOCOL_ID, document.protocols()[i].component);
     if (protocol)

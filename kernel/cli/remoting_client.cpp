@@ -4,6 +4,9 @@
 
 #include <boost/json.hpp>
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +16,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 
 namespace gantry::cli {
 
@@ -30,6 +34,21 @@ std::int64_t now_ms() {
 std::string text_of(const json::value &value) {
   if (value.is_string()) return std::string(value.get_string());
   return json::serialize(value);
+}
+
+// RocketMQ's signature: AccessKey and the Base64 of HMAC-SHA1 over all values by ascending name and the body. The names of a map are sorted so.
+void sign(Fields &fields, std::string_view body) {
+  const char *access_key = std::getenv("GANTRY_ACCESS_KEY"), *secret = std::getenv("GANTRY_SECRET_KEY");
+  if (access_key == nullptr || secret == nullptr) return;
+  fields["AccessKey"] = access_key;
+  std::string content;
+  for (const auto &[key, value] : fields) content += value;
+  content += body;
+  unsigned char digest[EVP_MAX_MD_SIZE], text[2 * EVP_MAX_MD_SIZE];
+  unsigned digest_bytes = 0;
+  HMAC(EVP_sha1(), secret, static_cast<int>(std::char_traits<char>::length(secret)), reinterpret_cast<const unsigned char *>(content.data()), content.size(), digest, &digest_bytes);
+  EVP_EncodeBlock(text, digest, static_cast<int>(digest_bytes));
+  fields["Signature"] = reinterpret_cast<const char *>(text);
 }
 
 Result<Reply> parse_frame(std::string_view frame, const std::string &address) {
@@ -86,7 +105,9 @@ RemotingClient::~RemotingClient() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Result<std::int32_t> RemotingClient::send(int code, const Fields &fields, std::string_view body) {
+Result<std::int32_t> RemotingClient::send(int code, const Fields &unsigned_fields, std::string_view body) {
+  Fields fields = unsigned_fields;
+  sign(fields, body);
   json::object ext;
   for (const auto &[key, value] : fields) ext[key] = value;
   const std::int32_t opaque = next_opaque_++;

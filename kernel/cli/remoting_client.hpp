@@ -34,7 +34,7 @@ class RemotingClient {
   RemotingClient &operator=(RemotingClient &&) = delete;
   ~RemotingClient();
 
-  // Sends a request and returns its opaque.
+  // Sends a request and returns its opaque. Signed where the environment has GANTRY_ACCESS_KEY and GANTRY_SECRET_KEY.
   [[nodiscard]] Result<std::int32_t> send(int code, const Fields &fields, std::string_view body = {});
   // The next frame; waits at most timeout_ms, then GANTRY_E_TIMEOUT.
   [[nodiscard]] Result<Reply> receive(int timeout_ms);

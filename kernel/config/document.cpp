@@ -56,7 +56,8 @@ struct Document::State {
   Problems problems;
   BrokerSettings broker;
   StoreSettings store;
-  bool has_store = false;
+  AuthSettings auth;
+  bool has_store = false, has_auth = false;
   std::vector<ProtocolSettings> protocols;
   Section absent{"configuration", {}, {}};
 
@@ -76,6 +77,7 @@ struct Document::State {
 
   void read_broker();
   void read_store();
+  void read_auth();
   void read_protocols();
   void read_protocol(const Section &section);
   void check_tls(const Section &section, const ProtocolSettings &out, bool mode_given);
@@ -128,6 +130,15 @@ void Document::State::read_store() {
   if (store.plugin.empty()) problems.add(value_place(from, "plugin"), "plugin: found an empty name, wanted the name of a store plugin");
 }
 
+void Document::State::read_auth() {
+  has_auth = find_top(tree, "auth") != nullptr;
+  const Section &from = section("auth");
+  TypedValues values = read_keys(from, auth_keys(), problems, tree.whole);
+  auth.plugin = values["plugin"].text;
+  auth.audit = values["audit"].text;
+  if (auth.plugin.empty()) problems.add(value_place(from, "plugin"), "plugin: found an empty name, wanted the name of an access-control plugin");
+}
+
 void Document::State::check_tls(const Section &section, const ProtocolSettings &out, bool mode_given) {
   if (out.tls_cert.empty() != out.tls_key.empty()) {
     const bool has_cert = !out.tls_cert.empty();
@@ -155,6 +166,10 @@ void Document::State::read_protocol(const Section &section) {
   out.max_connections = connections == 0 ? UINT32_MAX : connections;
   out.idle_timeout_ms = values["idle_timeout"].number;
   check_tls(section, out, !mode.empty());
+  const std::string &auth_mode = values["auth"].text;
+  out.open = auth_mode == "none";
+  if (auth_mode == "required" && !has_auth)
+    problems.add(value_place(section, "auth"), "auth is \"required\", but there is no section [auth]", "add [auth] with plugin = \"auth-acl\" and file");
   if (section.find("listen") != nullptr && !out.listen.empty()) {
     if (const std::string fault = listen_fault(out.listen); !fault.empty()) {
       problems.add(value_place(section, "listen"), "listen: " + fault, "such as \"127.0.0.1:10911\"");
@@ -221,6 +236,7 @@ Document Document::parse(std::string_view text, std::string origin, const std::v
   state->absent.place.source = state->tree.source;
   state->read_broker();
   state->read_store();
+  state->read_auth();
   state->read_protocols();
   state->check_whole();
   return Document(std::move(state));
@@ -237,10 +253,28 @@ const std::vector<Problem> &Document::problems() const { return state_->problems
 const BrokerSettings &Document::broker() const { return state_->broker; }
 bool Document::has_store() const { return state_->has_store; }
 const StoreSettings &Document::store() const { return state_->store; }
+bool Document::has_auth() const { return state_->has_auth; }
+const AuthSettings &Document::auth() const { return state_->auth; }
 const std::vector<ProtocolSettings> &Document::protocols() const { return state_->protocols; }
 
 std::shared_ptr<const gantry_config> Document::bind_store(const gantry_component &component) {
   return state_->bind(state_->section("store"), store_keys(), component);
+}
+
+std::shared_ptr<const gantry_config> Document::bind_auth(const gantry_component &component) {
+  return state_->bind(state_->section("auth"), auth_keys(), component);
+}
+
+void Document::check_exposure() {
+  if (state_->has_auth) return;
+  for (std::size_t i = 0; i < state_->protocols.size(); ++i) {
+    const ProtocolSettings &protocol = state_->protocols[i];
+    if (protocol.open || protocol.listen.empty() || is_loopback(protocol.listen)) continue;
+    state_->problems.add(State::value_place(state_->protocol(i), "listen"),
+                         "listen: \"" + protocol.listen + "\" can be reached from other machines, and there is no access control: whoever reaches it could do everything",
+                         "add [auth] with plugin = \"auth-acl\" and file = \"acl.toml\", which makes an administrator with a secret of its own; or listen on 127.0.0.1; or, where everyone who reaches it may do "
+                         "everything, say so with auth = \"none\" in this [[protocol]]");
+  }
 }
 
 std::shared_ptr<const gantry_config> Document::bind_protocol(std::size_t index, const gantry_component &component) {
@@ -256,6 +290,11 @@ void Document::report_broker(std::string_view key, std::string message, std::str
 
 void Document::report_store(std::string_view key, std::string message, std::string help) {
   const Section &section = state_->section("store");
+  state_->problems.add(State::value_place(section, key), std::move(message), std::move(help));
+}
+
+void Document::report_auth(std::string_view key, std::string message, std::string help) {
+  const Section &section = state_->section("auth");
   state_->problems.add(State::value_place(section, key), std::move(message), std::move(help));
 }
 

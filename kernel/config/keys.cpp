@@ -38,6 +38,11 @@ constexpr gantry_config_key kStoreKeys[] = {
      "a send is acknowledged when the message is in memory, handed to the operating system (survives kill -9), or on the disk (survives power loss)"},
 };
 
+constexpr gantry_config_key kAuthKeys[] = {
+    {"plugin", GANTRY_KEY_STRING, 0, "auth-acl", 0, 0, nullptr, "plugin that says who may do what: its name, or the path of its file"},
+    {"audit", GANTRY_KEY_ENUM, 0, "refusals", 0, 0, "off refusals changes", "what is written to the log under the name \"audit\"; changes: refusals, and whatever makes, changes or deletes something"},
+};
+
 constexpr gantry_config_key kProtocolKeys[] = {
     {"plugin", GANTRY_KEY_STRING, GANTRY_KEY_REQUIRED, nullptr, 0, 0, nullptr, "plugin that speaks the protocol: its name, or the path of its file"},
     {"component", GANTRY_KEY_STRING, 0, nullptr, 0, 0, nullptr, "which of the plugin's protocols; its first when left out"},
@@ -46,6 +51,8 @@ constexpr gantry_config_key kProtocolKeys[] = {
     {"tls", GANTRY_KEY_ENUM, 0, nullptr, 0, 0, "off optional required", "whether peers may or must use TLS; optional when tls_cert is given, else off"},
     {"tls_cert", GANTRY_KEY_PATH, 0, nullptr, 0, 0, nullptr, "PEM file with the certificate, the leaf first, then its chain"},
     {"tls_key", GANTRY_KEY_PATH, 0, nullptr, 0, 0, nullptr, "PEM file with the certificate's private key"},
+    {"auth", GANTRY_KEY_ENUM, 0, nullptr, 0, 0, "required none",
+     "whether requests must be signed and allowed; required where there is a section [auth]. \"none\": whoever reaches the port may do everything"},
     {"max_connections", GANTRY_KEY_INT, 0, "10000", 0, 10'000'000, nullptr, "connections at once; more are closed as they come; 0 is no limit"},
     {"idle_timeout", GANTRY_KEY_DURATION, 0, "120s", 0, 86'400'000, nullptr, "a connection silent for so long is closed; 0 is never"},
 };
@@ -72,6 +79,7 @@ std::string default_line(const gantry_config_key &key) {
 
 std::span<const gantry_config_key> broker_keys() { return kBrokerKeys; }
 std::span<const gantry_config_key> store_keys() { return kStoreKeys; }
+std::span<const gantry_config_key> auth_keys() { return kAuthKeys; }
 std::span<const gantry_config_key> protocol_keys() { return kProtocolKeys; }
 
 std::string type_text(const gantry_config_key &key) {

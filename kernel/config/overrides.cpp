@@ -9,11 +9,11 @@
 namespace gantry::config {
 namespace {
 
-constexpr std::string_view kSections[] = {"broker", "store", "protocol"};
+constexpr std::string_view kSections[] = {"broker", "store", "auth", "protocol"};
 
 std::string section_help(std::string_view wrong) {
   const std::string meant = nearest(wrong, kSections);
-  if (meant.empty()) return "sections are [broker], [store] and [[protocol]]";
+  if (meant.empty()) return "sections are [broker], [store], [auth] and [[protocol]]";
   return "did you mean " + std::string(meant == "protocol" ? "[[protocol]]" : "[" + meant + "]") + "?";
 }
 
@@ -123,7 +123,7 @@ void normalize_sections(Tree &tree, Problems &problems) {
     using Shape = TopLevel::Shape;
     const bool known = std::find(std::begin(kSections), std::end(kSections), top.key) != std::end(kSections);
     if (!known && top.shape == Shape::kValue) {
-      problems.add(top.place, "key \"" + top.key + "\" stands outside of any section", "move it below [broker], [store] or [[protocol]]");
+      problems.add(top.place, "key \"" + top.key + "\" stands outside of any section", "move it below [broker], [store], [auth] or [[protocol]]");
       return true;
     }
     if (!known) {

@@ -29,6 +29,7 @@ TypedValue default_value(const Section &section, const gantry_config_key &key, s
 std::string home_of(std::string_view name) {
   if (find_key(broker_keys(), name) != nullptr) return "[broker]";
   if (name != "plugin" && find_key(store_keys(), name) != nullptr) return "[store]";
+  if (name != "plugin" && find_key(auth_keys(), name) != nullptr) return "[auth]";
   if (name != "plugin" && find_key(protocol_keys(), name) != nullptr) return "[[protocol]]";
   return {};
 }
@@ -107,6 +108,13 @@ HostPort split_listen(std::string_view listen) {
   HostPort out{std::string(listen.substr(0, colon)), 0};
   (void)std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), out.port);
   return out;
+}
+
+bool is_loopback(std::string_view listen) {
+  const std::string host = split_listen(listen).host;
+  if (host == "localhost" || host == "[::1]" || host == "::1") return true;
+  // A name that only begins like an address is no address.
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
 }
 
 bool listens_clash(std::string_view a, std::string_view b) {

@@ -28,6 +28,8 @@ struct HostPort {
   std::uint32_t port = 0;
 };
 [[nodiscard]] HostPort split_listen(std::string_view listen);
+// Whether only this machine reaches it: 127.0.0.0/8, [::1], localhost.
+[[nodiscard]] bool is_loopback(std::string_view listen);
 // Whether the two could not both be bound on one machine.
 [[nodiscard]] bool listens_clash(std::string_view a, std::string_view b);
 

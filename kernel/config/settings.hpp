@@ -34,6 +34,11 @@ struct StoreSettings {
   std::string ack_text;   // the same as written in the file
 };
 
+struct AuthSettings {
+  std::string plugin;
+  std::string audit;  // "off", "refusals", "changes"
+};
+
 enum class TlsMode : std::uint8_t { kOff, kOptional, kRequired };
 
 struct ProtocolSettings {
@@ -43,6 +48,7 @@ struct ProtocolSettings {
   std::string listen;     // "host:port", "[v6]:port", ":port" = all addresses; checked, port 0 = any free one
   TlsMode tls = TlsMode::kOff;
   std::string tls_cert, tls_key;  // PEM files; empty = none
+  bool open = false;  // auth = "none": whoever reaches it may do everything
   std::uint32_t max_connections = 0;  // UINT32_MAX = no limit ("0" in the file)
   std::int64_t idle_timeout_ms = 0;   // 0 = never
 };

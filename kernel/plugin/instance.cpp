@@ -22,6 +22,8 @@ Instance::Instance(const gantry_component &component, InstanceSetup setup) : con
   host_.tables = setup.tables;
   host_.io = setup.io;
   host_.broker = setup.broker;
+  host_.security = setup.security;
+  host_.guarded = setup.guarded;
   host_.component = &component;
 }
 

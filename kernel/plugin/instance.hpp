@@ -18,6 +18,8 @@ struct InstanceSetup {
   const ServiceTables *tables = nullptr;        // outlives the instance
   void *io = nullptr;                           // HostContext::io
   void *broker = nullptr;                       // HostContext::broker
+  void *security = nullptr;                     // HostContext::security
+  bool guarded = false;                         // HostContext::guarded
 };
 
 // Control thread only. Every create that returned OK meets exactly one destroy, every start exactly one stop, whatever fails.

@@ -2,6 +2,7 @@
 #include "config/config_texts.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 
+#include <gantry/draft/auth.h>
 #include <gantry/draft/protocol.h>
 #include <gantry/draft/store.h>
 
@@ -25,6 +26,14 @@ void bind_all(Document &doc, plugin::PluginHost &host) {
       (void)doc.bind_store(**component);
     }
   }
+  if (doc.has_auth()) {
+    if (const plugin::Library *library = load(doc.auth().plugin)) {
+      const auto component = library->component(GANTRY_AUTH_ID);
+      ASSERT_TRUE(component) << component.error().text;
+      (void)doc.bind_auth(**component);
+    }
+  }
+  doc.check_exposure();
   for (std::size_t i = 0; i < doc.protocols().size(); ++i) {
     if (const plugin::Library *library = load(doc.protocols()[i].plugin)) {
       const auto component = library->component(GANTRY_PROTOCOL_ID, doc.protocols()[i].component);

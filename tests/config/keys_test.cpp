@@ -16,7 +16,7 @@ namespace gantry::config {
 namespace {
 
 TEST(Keys, DefaultsFitTheirOwnKeys) {
-  for (const auto keys : {broker_keys(), store_keys(), protocol_keys()})
+  for (const auto keys : {broker_keys(), store_keys(), auth_keys(), protocol_keys()})
     for (const gantry_config_key &key : keys) EXPECT_TRUE(default_of(key).value || key.type == GANTRY_KEY_ENUM) << key.name;
 }
 
@@ -63,12 +63,13 @@ void expect_listed(const std::string &section, std::span<const gantry_config_key
 TEST(Keys, PageListsEveryKeyWithItsDefaultAndRange) {
   expect_listed(page_section("## [broker]"), broker_keys());
   expect_listed(page_section("## [store]"), store_keys());
+  expect_listed(page_section("## [auth]"), auth_keys());
   expect_listed(page_section("## [[protocol]]"), protocol_keys());
 }
 
 TEST(Keys, PageListsTheKeysOfThePluginsOfThisBuild) {
   plugin::PluginHost host({PLUGIN_DIR});
-  for (const char *name : {"store-commitlog", "protocol-remoting"}) {
+  for (const char *name : {"store-commitlog", "auth-acl", "protocol-remoting"}) {
     if (!std::filesystem::exists(std::filesystem::path(PLUGIN_DIR) / (std::string(name) + ".so"))) continue;
     const auto library = host.load(name);
     ASSERT_TRUE(library) << library.error().text;

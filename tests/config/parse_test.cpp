@@ -289,6 +289,40 @@ TEST(Parse, DamagedTextsAreReportedAndNeverCrash) {
   EXPECT_GT(refused, 1000);
 }
 
+TEST(Parse, AuthSection) {
+  const std::string protocol = "[[protocol]]\nplugin = \"p\"\nlisten = \":1\"\n";
+  const Document none = parse("[store]\n" + protocol);
+  expect_fine(none);
+  EXPECT_FALSE(none.has_auth());
+  const Document some = parse("[store]\n[auth]\naudit = \"changes\"\n" + protocol + "auth = \"none\"\n");
+  expect_fine(some);
+  EXPECT_TRUE(some.has_auth());
+  EXPECT_EQ(some.auth().plugin, "auth-acl");
+  EXPECT_EQ(some.auth().audit, "changes");
+  EXPECT_TRUE(some.protocols()[0].open);
+  EXPECT_FALSE(parse("[store]\n[auth]\n" + protocol + "auth = \"required\"\n").protocols()[0].open);
+  expect_in(only_problem(parse("[store]\n" + protocol + "auth = \"required\"\n")), "there is no section [auth]");
+  expect_in(only_problem(parse("[store]\n[auth]\nplugin = \"\"\n" + protocol)), "name of an access-control plugin");
+  expect_in(only_problem(parse("[store]\n[[auth]]\n" + protocol)), "write [auth] on a line of its own");
+  EXPECT_EQ(parse("[store]\n[auth]\n" + protocol, {gantry::test::flag("auth.audit=off")}).auth().audit, "off");
+}
+
+TEST(Parse, ListenersThatOthersReachNeedAccessControl) {
+  const auto with = [](const std::string &listen, const std::string &auth, const std::string &more) {
+    Document doc = parse("[store]\n" + auth + "[[protocol]]\nplugin = \"p\"\nlisten = \"" + listen + "\"\n" + more);
+    doc.check_exposure();
+    return doc;
+  };
+  for (const char *outside : {":1", "0.0.0.0:1", "[::]:1", "192.0.2.1:1", "example.org:1", "127.example.org:1", "[2001:db8::1]:1", "localhost.example.org:1"}) {
+    const std::string problem = only_problem(with(outside, "", ""));
+    expect_in(problem, "there is no access control");
+    expect_in(problem, "auth = \"none\"");
+    expect_fine(with(outside, "[auth]\n", ""));
+    expect_fine(with(outside, "", "auth = \"none\"\n"));
+  }
+  for (const char *inside : {"127.0.0.1:1", "127.8.8.8:1", "localhost:1", "[::1]:1"}) expect_fine(with(inside, "", ""));
+}
+
 TEST(Parse, WindowsLineEndsAndByteOrderMark) { expect_fine(parse("\xEF\xBB\xBF[store]\r\n[[protocol]]\r\nplugin = \"p\"\r\nlisten = \":1\"\r\n")); }
 
 }  // namespace
