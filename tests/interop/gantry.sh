@@ -10,7 +10,7 @@
 # KEY written broker:KEY only into the broker's. The broker takes BROKERPORT and BROKERPORT-2 (VIP). start returns when Gantry says it is ready; stop fails when Gantry
 # did not drain and exit with 0 on SIGTERM. Process ids are in DIR/*.pid, output in DIR/*.out. Starting again in the
 # same DIR goes on with its data. Environment: GANTRY_ACK (acknowledgement level, default durable), GANTRY_BROKER
-# (lines for the section [broker]), GANTRY_NAME (the broker's name, default broker-a).
+# (lines for the section [broker]), GANTRY_AUTH (lines for [auth]; empty: none), GANTRY_NAME (the broker's name, default broker-a).
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/process.sh"
 
@@ -24,6 +24,7 @@ name = "${GANTRY_NAME:-broker-a}"
 data_dir = "$1"
 ${GANTRY_BROKER:-}
 TOML
+  [ -z "${GANTRY_AUTH:-}" ] || printf '\n[auth]\n%s\n' "$GANTRY_AUTH"
 }
 
 broker() { # NAMESRV_ADDR PORT [KEY=VALUE ...]

@@ -3,7 +3,7 @@
 #
 #   run.sh [--client NAME[,NAME...]] [--target gantry|rocketmq|rocketmq-VERSION] [--keep] [--prepare]
 #
-# Clients: java-4.9.8 java-5x java-3x go cpp mqadmin-4.9.8 mqadmin-5x quickstart binary tls cross death room; all (the default) is
+# Clients: java-4.9.8 java-5x java-3x go cpp mqadmin-4.9.8 mqadmin-5x quickstart binary tls cross death room acl; all (the default) is
 # every one of these, mqadmin both of its two. They mostly wait, so INTEROP_JOBS (default 3) of them run at a time, each against a target of
 # its own; with NAMESRV_ADDR or INTEROP_JOBS=1 one after the other against one target.
 # side-by-side, which runs only when named, compares Gantry's replies with those of both RocketMQ versions.
@@ -25,7 +25,7 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/lanes.sh"
 
 # The longest first, so that no long one is left alone at the end.
-CLIENTS_ALL=(mqadmin-5x mqadmin-4.9.8 cross java-5x java-4.9.8 tls death go java-3x cpp binary quickstart room)
+CLIENTS_ALL=(mqadmin-5x mqadmin-4.9.8 cross java-5x java-4.9.8 acl tls death go java-3x cpp binary quickstart room)
 CLIENTS_NAMED=(side-by-side)
 clients=("${CLIENTS_ALL[@]}")
 TARGET=gantry

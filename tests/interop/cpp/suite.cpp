@@ -51,6 +51,9 @@ void succeeded(int code, const char *what) {
 }
 
 const char *log_path() { return setting("INTEROP_CPP_LOGS", "/tmp"); }
+// Signs what clients ask when the environment has a user.
+const char *access_key() { return std::getenv("INTEROP_ACCESS_KEY"); }
+const char *secret_key() { return std::getenv("INTEROP_SECRET_KEY"); }
 const char *nameserver() { return setting("NAMESRV_ADDR", ""); }
 std::string text(const char *p) { return p == nullptr ? "" : p; }
 
@@ -146,6 +149,7 @@ CProducer *Env::start(CProducer *producer, const std::string &instance) {
   SetProducerInstanceName(producer, instance.c_str());
   SetProducerLogPath(producer, log_path());
   SetProducerLogLevel(producer, kLogFatal);
+  if (access_key() != nullptr) SetProducerSessionCredentials(producer, access_key(), secret_key(), "");
   SetProducerSendMsgTimeout(producer, 15'000);
   SetProducerMaxMessageSize(producer, 32 << 20);  // the broker's limit is meant
   succeeded(StartProducer(producer), "starting a producer");
@@ -160,6 +164,7 @@ CPushConsumer *Env::push(const std::string &group_name, const std::string &topic
   SetPushConsumerInstanceName(consumer, new_instance().c_str());
   SetPushConsumerLogPath(consumer, log_path());
   SetPushConsumerLogLevel(consumer, kLogFatal);
+  if (access_key() != nullptr) SetPushConsumerSessionCredentials(consumer, access_key(), secret_key(), "");
   SetPushConsumerThreadCount(consumer, how.threads);
   if (how.broadcasting) SetPushConsumerMessageModel(consumer, kBroadcasting);
   // A consumer without traces crashes version 2.1.0 when it is shut down.
@@ -187,6 +192,7 @@ CPullConsumer *Env::pull(const std::string &group_name) {
   SetPullConsumerNameServerAddress(consumer, nameserver());
   SetPullConsumerLogPath(consumer, log_path());
   SetPullConsumerLogLevel(consumer, kLogFatal);
+  if (access_key() != nullptr) SetPullConsumerSessionCredentials(consumer, access_key(), secret_key(), "");
   succeeded(StartPullConsumer(consumer), "starting a pull consumer");
   pulls_.push_back(consumer);
   return consumer;

@@ -71,6 +71,34 @@ func (e *env) close() {
 	wait.Wait()
 }
 
+// Signs what clients ask when the environment has a user.
+func credentials() (primitive.Credentials, bool) {
+	c := primitive.Credentials{AccessKey: os.Getenv("INTEROP_ACCESS_KEY"), SecretKey: os.Getenv("INTEROP_SECRET_KEY")}
+	return c, c.AccessKey != ""
+}
+
+func producerOptions(options ...producer.Option) []producer.Option {
+	if c, signed := credentials(); signed {
+		return append(options, producer.WithCredentials(c))
+	}
+	return options
+}
+
+func consumerOptions(options ...consumer.Option) []consumer.Option {
+	if c, signed := credentials(); signed {
+		return append(options, consumer.WithCredentials(c))
+	}
+	return options
+}
+
+func newAdmin() (admin.Admin, error) {
+	options := []admin.AdminOption{admin.WithResolver(resolver())}
+	if c, signed := credentials(); signed {
+		options = append(options, admin.WithCredentials(c))
+	}
+	return admin.NewAdmin(options...)
+}
+
 func resolver() primitive.NsResolver {
 	return primitive.NewPassthroughResolver([]string{namesrvAddr})
 }
@@ -84,7 +112,7 @@ func (e *env) producer(options ...producer.Option) (rocketmq.Producer, error) {
 	base := []producer.Option{producer.WithNsResolver(resolver()), producer.WithRetry(0),
 		producer.WithGroupName(e.group("producer")), producer.WithInstanceName(instanceName()),
 		producer.WithSendMsgTimeout(15 * time.Second * patience)}
-	p, err := rocketmq.NewProducer(append(base, options...)...)
+	p, err := rocketmq.NewProducer(producerOptions(append(base, options...)...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +137,7 @@ func (e *env) started(options ...producer.Option) (rocketmq.Producer, error) {
 
 // awaitRoute waits until the name server knows the topic: consumers that start before look again only after 30 s.
 func awaitRoute(topic string) error {
-	a, err := admin.NewAdmin(admin.WithResolver(resolver()))
+	a, err := newAdmin()
 	if err != nil {
 		return err
 	}
@@ -123,7 +151,7 @@ func awaitRoute(topic string) error {
 func (e *env) push(group, expression string, listen listener, options ...consumer.Option) (rocketmq.PushConsumer, error) {
 	base := []consumer.Option{consumer.WithNsResolver(resolver()), consumer.WithGroupName(group),
 		consumer.WithInstance(instanceName()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset)}
-	c, err := rocketmq.NewPushConsumer(append(base, options...)...)
+	c, err := rocketmq.NewPushConsumer(consumerOptions(append(base, options...)...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -174,8 +174,8 @@ func trace(e *env) error {
 		return err
 	}
 	traces := newInbox()
-	reader, err := rocketmq.NewPushConsumer(consumer.WithNsResolver(resolver()), consumer.WithGroupName(e.group("reader")),
-		consumer.WithInstance(instanceName()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
+	reader, err := rocketmq.NewPushConsumer(consumerOptions(consumer.WithNsResolver(resolver()), consumer.WithGroupName(e.group("reader")),
+		consumer.WithInstance(instanceName()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))...)
 	if err != nil {
 		return err
 	}

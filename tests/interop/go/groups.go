@@ -37,8 +37,8 @@ func deadLetter(e *env) error {
 		return err
 	}
 	letters := newInbox()
-	c, err := rocketmq.NewPushConsumer(consumer.WithNsResolver(resolver()), consumer.WithGroupName(e.group("undertaker")),
-		consumer.WithInstance(instanceName()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
+	c, err := rocketmq.NewPushConsumer(consumerOptions(consumer.WithNsResolver(resolver()), consumer.WithGroupName(e.group("undertaker")),
+		consumer.WithInstance(instanceName()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))...)
 	if err != nil {
 		return err
 	}
@@ -135,8 +135,8 @@ func filterSQL(e *env) error {
 		"two": {"color IS NOT NULL AND NOT (a < 18)", []string{"m18", "m19"}},
 	} {
 		box := newInbox()
-		c, err := rocketmq.NewPushConsumer(consumer.WithNsResolver(resolver()), consumer.WithGroupName(e.group(group)),
-			consumer.WithInstance(instanceName()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
+		c, err := rocketmq.NewPushConsumer(consumerOptions(consumer.WithNsResolver(resolver()), consumer.WithGroupName(e.group(group)),
+			consumer.WithInstance(instanceName()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))...)
 		if err != nil {
 			return err
 		}

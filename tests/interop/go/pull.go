@@ -22,8 +22,8 @@ func pullCases() []testCase {
 }
 
 func (e *env) pull(group, expression string) (rocketmq.PullConsumer, error) {
-	c, err := rocketmq.NewPullConsumer(consumer.WithNsResolver(resolver()), consumer.WithGroupName(group),
-		consumer.WithInstance(instanceName()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
+	c, err := rocketmq.NewPullConsumer(consumerOptions(consumer.WithNsResolver(resolver()), consumer.WithGroupName(group),
+		consumer.WithInstance(instanceName()), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))...)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func pollAndAck(e *env) error {
 
 // A created topic has its queues and is listed; a deleted one goes from the list and stays away.
 func adminTopics(e *env, remove bool) error {
-	a, err := admin.NewAdmin(admin.WithResolver(resolver()))
+	a, err := newAdmin()
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ java_client() {
     *)
       base="$INTEROP_DIR/java/client"
       cp="$(pom_classpath "$base/pom.xml" "$version")" || return 1
-      classes="$(compile_java "client-$version" "$cp" "$common"/*.java "$base"/src/org/gantry/interop/*.java \
+      classes="$(compile_java "client-$version" "$cp" "$common"/*.java "$INTEROP_DIR"/java/acl/org/gantry/interop/*.java "$base"/src/org/gantry/interop/*.java \
         "$base/src-${version%%.*}x"/org/gantry/interop/*.java)" || return 1
       ;;
   esac
@@ -109,7 +109,7 @@ run_mqadmin_5x() {
 mqadmin_classes() {
   local cp classes
   cp="$(pom_classpath "$REPO_DIR/tests/nameserver/mqadmin/pom.xml" "$1")" &&
-    classes="$(compile_java "mqadmin-$1" "$cp" "$INTEROP_DIR"/java/common/org/gantry/interop/*.java "$INTEROP_DIR"/java/mqadmin/src/org/gantry/interop/*.java)" || return 1
+    classes="$(compile_java "mqadmin-$1" "$cp" "$INTEROP_DIR"/java/common/org/gantry/interop/*.java "$INTEROP_DIR"/java/acl/org/gantry/interop/*.java "$INTEROP_DIR"/java/mqadmin/src/org/gantry/interop/*.java)" || return 1
   CLASSPATH_ARG="$classes:$cp"
 }
 
@@ -235,6 +235,53 @@ run_room() {
   INTEROP_ROOM=east INTEROP_ONLY=allocate_by_machine_room run_java room-5x "$CLIENT_5"
 }
 
+# A target with access control: everything that is asked is signed, as a user who may do it, and refused where he may not.
+run_acl() {
+  needs_own_target acl || return 0
+  local dir="$WORK/acl" only='acl_.*|send_(sync|async|oneway|batch)|push_(clustering|broadcasting|tags|restart_continues)|pull_statuses|pull_waits.*|lite_pull_.*|orderly_suspend.*|retry_later_.*|transaction_commit.*|query_by_.*|view_by_.*|pop_(ack|batch_ack|push_consumer.*)|delay_level|trace_.*|old_.*|go_.*|cpp_.*|mqadmin_.*'
+  acl_environment
+  need_acl_target "$dir" || { run_program acl false; return; }
+  INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_java acl "$CLIENT_4"
+  INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_java acl-5x "$CLIENT_5"
+  INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_cpp
+  # The Go library's admin client, by which its cases look at routes, signs for brokers only.
+  need_acl_target "$dir/go" 'namesrv:auth="none"' || { run_program go false; return; }
+  INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_go
+}
+
+# Users of the cases: one who may do everything, and one who may only send to topics acl-allowed*.
+acl_environment() {
+  export INTEROP_ACCESS_KEY=interop-admin INTEROP_SECRET_KEY=secret-of-the-admin INTEROP_LITTLE_KEY=interop-little INTEROP_LITTLE_SECRET=secret-of-little
+}
+
+need_acl_target() { # DIR [KEY=VALUE ...]
+  local dir="$1"
+  mkdir -p "$dir/target/home/conf"
+  free_ports
+  remember_target "$TARGET" "$dir/target"
+  cat >"$dir/plain_acl.yml" <<YML
+accounts:
+  - accessKey: $INTEROP_ACCESS_KEY
+    secretKey: $INTEROP_SECRET_KEY
+    admin: true
+  - accessKey: $INTEROP_LITTLE_KEY
+    secretKey: $INTEROP_LITTLE_SECRET
+    defaultTopicPerm: DENY
+    defaultGroupPerm: DENY
+    topicPerms: [acl-allowed=PUB, acl-other=DENY]
+YML
+  if [ "$TARGET" = gantry ]; then
+    GANTRY_AUTH="file = \"$dir/plain_acl.yml\"" control gantry start "$dir/target" "$NSPORT" "$PORT" "${@:2}"
+  else
+    cp "$dir/plain_acl.yml" "$dir/target/home/conf/plain_acl.yml"
+    control "$TARGET" start "$dir/target" "$NSPORT" "$PORT" aclEnable=true
+  fi || return 1
+  # What runs on this target is not to start another.
+  SHARED_DIR="$dir/target"
+  SHARED_NAMESRV_ADDR="127.0.0.1:$NSPORT"
+  export NAMESRV_ADDR="$SHARED_NAMESRV_ADDR" INTEROP_PORT="$PORT"
+}
+
 # Clients with tls.enable=true that trust only the certificate's own authority. Plain clients go on beside them unless
 # the broker requires TLS.
 run_tls() {
@@ -301,7 +348,7 @@ prepare() {
     mqadmin-4.9.8) mqadmin_classes "$CLIENT_4" ;;
     mqadmin-5x) mqadmin_classes "$CLIENT_5" ;;
     quickstart) quickstart_classes && pom_classpath "$INTEROP_DIR/java/quickstart/pom.xml" "$CLIENT_5" >/dev/null ;;
-    binary | tls | room | death) java_client "$CLIENT_4" && java_client "$CLIENT_5" ;;
+    binary | tls | room | death | acl) java_client "$CLIENT_4" && java_client "$CLIENT_5" ;;
     cross) java_client "$CLIENT_4" && "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_4" >/dev/null ;;
     side-by-side) "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_4" >/dev/null && "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_5" >/dev/null ;;
   esac

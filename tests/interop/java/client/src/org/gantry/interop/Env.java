@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -30,7 +31,7 @@ final class Env extends CaseEnv {
     /** The producer that all cases share. A failed send is reported, never retried, so a duplicate is the broker's. */
     static synchronized DefaultMQProducer producer() throws MQClientException {
         if (shared == null) {
-            shared = configured(new DefaultMQProducer("g_" + RUN + "_shared"));
+            shared = configured(new DefaultMQProducer("g_" + RUN + "_shared", Acl.HOOK));
             shared.start();
         }
         return shared;
@@ -65,7 +66,7 @@ final class Env extends CaseEnv {
 
     /** A producer of the case's own, not started yet. */
     DefaultMQProducer newProducer() {
-        return configured(new DefaultMQProducer(group("producer" + producers++)));
+        return configured(new DefaultMQProducer(group("producer" + producers++), Acl.HOOK));
     }
 
     DefaultMQProducer start(DefaultMQProducer producer) throws MQClientException {
@@ -79,7 +80,7 @@ final class Env extends CaseEnv {
      * a changed subscription, and the broker then refuses their pulls until the next one: 30 s by default.
      */
     DefaultMQPushConsumer newPush(String group) {
-        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group, Acl.HOOK, new AllocateMessageQueueAveragely());
         consumer.setHeartbeatBrokerInterval(5_000);
         consumer.setMqClientApiTimeout(CALL_TIMEOUT_MS);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
@@ -104,7 +105,7 @@ final class Env extends CaseEnv {
     }
 
     DefaultMQPullConsumer pull(String group) throws MQClientException {
-        DefaultMQPullConsumer consumer = new DefaultMQPullConsumer(group);
+        DefaultMQPullConsumer consumer = new DefaultMQPullConsumer(group, Acl.HOOK);
         consumer.start();
         onClose(consumer::shutdown);
         return consumer;

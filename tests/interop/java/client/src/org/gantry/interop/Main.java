@@ -26,6 +26,7 @@ public final class Main {
         FilterCases.add(suite);
         RequestCases.add(suite);
         TraceCases.add(suite);
+        AclCases.add(suite);
         NamespaceCases.add(suite);
         OrderCases.add(suite);
         PushCases.add(suite);

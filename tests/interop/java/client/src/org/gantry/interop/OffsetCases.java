@@ -186,7 +186,7 @@ final class OffsetCases {
     private static void pullWaits(Env env) throws Exception {
         env.createByFirstSend(env.topic());
         MessageQueue queue = Env.queues(env.topic()).stream().filter(q -> isEmpty(q)).findFirst().orElseThrow();
-        DefaultMQPullConsumer pull = new DefaultMQPullConsumer(env.group("pull"));
+        DefaultMQPullConsumer pull = new DefaultMQPullConsumer(env.group("pull"), Acl.HOOK);
         pull.setBrokerSuspendMaxTimeMillis(4_000);
         pull.setConsumerTimeoutMillisWhenSuspend(20_000);
         pull.start();
@@ -223,7 +223,7 @@ final class OffsetCases {
         env.send(env.topic(), "", "m", 40);
         env.awaitMessages(env.topic(), 41);
         MessageQueue queue = Env.queues(env.topic()).get(0);
-        DefaultMQPullConsumer first = new DefaultMQPullConsumer(env.group("pull"));
+        DefaultMQPullConsumer first = new DefaultMQPullConsumer(env.group("pull"), Acl.HOOK);
         first.start();
         // A queue is stored on shutdown only if the client believes it is its own.
         first.updateConsumeOffset(queue, 7);
@@ -240,7 +240,7 @@ final class OffsetCases {
     }
 
     static DefaultLitePullConsumer lite(Env env, String group) {
-        DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
+        DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group, Acl.HOOK);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setHeartbeatBrokerInterval(5_000);
         consumer.setPullThreadNums(4);

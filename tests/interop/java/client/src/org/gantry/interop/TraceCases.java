@@ -3,6 +3,7 @@ package org.gantry.interop;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -27,11 +28,11 @@ final class TraceCases {
         if (configured != null) {
             env.createByFirstSend(configured);
         }
-        DefaultMQProducer producer = new DefaultMQProducer(env.group("p"), true, configured);
+        DefaultMQProducer producer = new DefaultMQProducer(env.group("p"), Acl.HOOK, true, configured);
         producer.setSendMsgTimeout(15_000 * Env.PATIENCE);
         env.start(producer);
         Inbox inbox = new Inbox();
-        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(env.group("c"), true, configured);
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(env.group("c"), Acl.HOOK, new AllocateMessageQueueAveragely(), true, configured);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.setHeartbeatBrokerInterval(5_000);
         consumer.subscribe(env.topic(), "*");

@@ -81,7 +81,7 @@ final class TransactionCases {
     }
 
     private static TransactionMQProducer producer(Env env, Decider decider) throws Exception {
-        TransactionMQProducer producer = new TransactionMQProducer(env.group("tx"));
+        TransactionMQProducer producer = new TransactionMQProducer(env.group("tx"), Acl.HOOK);
         producer.setSendMsgTimeout(15_000 * Env.PATIENCE);
         // Checks go to members of the group, which heartbeats make.
         producer.setHeartbeatBrokerInterval(1_000);

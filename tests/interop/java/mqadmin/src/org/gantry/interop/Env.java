@@ -3,6 +3,7 @@ package org.gantry.interop;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -33,7 +34,7 @@ final class Env extends CaseEnv {
     }
 
     DefaultMQProducer producer() throws MQClientException {
-        DefaultMQProducer producer = new DefaultMQProducer(group("p" + names));
+        DefaultMQProducer producer = new DefaultMQProducer(group("p" + names), Acl.HOOK);
         producer.setInstanceName("i" + RUN + names++);
         producer.setNamesrvAddr(NAMESRV_ADDR);
         producer.setSendMsgTimeout(10_000);
@@ -55,7 +56,7 @@ final class Env extends CaseEnv {
 
     /** A push consumer that counts what it gets. */
     DefaultMQPushConsumer push(String group, String topic, AtomicInteger count) throws MQClientException {
-        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group, Acl.HOOK, new AllocateMessageQueueAveragely());
         consumer.setInstanceName("i" + RUN + names++);
         consumer.setNamesrvAddr(NAMESRV_ADDR);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);

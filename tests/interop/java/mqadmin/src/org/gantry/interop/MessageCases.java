@@ -81,7 +81,7 @@ final class MessageCases {
         try {
             return DefaultMQProducer.class.getConstructor(String.class, boolean.class).newInstance(group, true);
         } catch (NoSuchMethodException newer) {
-            DefaultMQProducer producer = new DefaultMQProducer(group);
+            DefaultMQProducer producer = new DefaultMQProducer(group, Acl.HOOK);
             Class<?> config = Class.forName("org.apache.rocketmq.client.ClientConfig");
             config.getMethod("setEnableTrace", boolean.class).invoke(producer, true);
             return producer;

@@ -38,7 +38,7 @@ final class Tool {
         System.setErr(both);
         Thread waker = wakeClosingClients(Thread.currentThread());
         try {
-            MQAdminStartup.main0(words.toArray(new String[0]), null);
+            MQAdminStartup.main0(words.toArray(new String[0]), Acl.HOOK);
         } finally {
             waker.interrupt();
             System.setOut(out);
