@@ -15,11 +15,11 @@ constexpr std::int64_t kMiB = 1 << 20;
 class MachineMemory : public ::testing::Test {
  protected:
   void put(const std::string &path, const std::string &text) const {
-    const std::filesystem::path file = std::filesystem::path(folder.path()) / path;
+    const std::filesystem::path file = folder.path() / path;
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file) << text << "\n";
   }
-  std::int64_t usable() const { return usable_memory_bytes(folder.path() + "/membership", folder.path() + "/groups"); }
+  std::int64_t usable() const { return usable_memory_bytes(folder.path() / "membership", folder.path() / "groups"); }
 
   test::TempDir folder;
 };
