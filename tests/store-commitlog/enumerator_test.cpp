@@ -130,8 +130,9 @@ class CrashStates : public ::testing::Test {
     if (why.empty() && due.nothing_to_cut && life.store().stats().recovered_bytes_cut > 0) why = "something was cut, and nothing was torn";
     if (!why.empty()) return why;
     if (why = references_are_marked(*first, ledger); !why.empty()) return why;
-    if (!life.append_a_little()) return "a record is refused after the open";
-    const std::vector<Asked> fresh(longer.asked.end() - 2, longer.asked.end());
+    const std::size_t before = longer.asked.size();
+    if (!life.append_a_little() || !life.append_to_a_new_queue()) return "a record is refused after the open";
+    const std::vector<Asked> fresh(longer.asked.begin() + static_cast<std::ptrdiff_t>(before), longer.asked.end());
     orderly ? life.close() : life.kill();
 
     if (const std::int32_t rc = life.open(); rc != GANTRY_OK) return std::string("it does not open again: ") + life.store().error().text;
@@ -139,14 +140,14 @@ class CrashStates : public ::testing::Test {
     if (!second) return "second open: " + why;
     if (due.exact && second->bad_records > 0) return "the second open finds damage";
     Contents expected = *first;
-    Contents::Queue &queue = expected.queues[fresh[0].queue];
-    if (queue.records.empty() && queue.bad.empty()) queue.min_off = fresh[0].offset;
-    queue.records[fresh[0].offset] = {fresh[0].phys_pos, fresh[0].expected(fresh[0].phys_pos)};
-    queue.max_off = fresh[0].offset + 1;
-    if (fresh[1].what == Asked::What::kPut) {
-      expected.rows[fresh[1].key] = fresh[1].value;
-    } else {
-      expected.rows.erase(fresh[1].key);
+    for (const Asked &each : fresh) {
+      if (each.what == Asked::What::kPut) expected.rows[each.key] = each.value;
+      if (each.what == Asked::What::kDelete) expected.rows.erase(each.key);
+      if (each.what != Asked::What::kRecord) continue;
+      Contents::Queue &queue = expected.queues[each.queue];
+      if (queue.records.empty() && queue.bad.empty()) queue.min_off = each.offset;
+      queue.records[each.offset] = {each.phys_pos, each.expected(each.phys_pos)};
+      queue.max_off = each.offset + 1;
     }
     why = difference(expected, *second);
     return why.empty() ? "" : "the second open does not agree with the first: " + why;

@@ -9,7 +9,7 @@ build=${1:-$root/build/mutations}
 names=${*:-$(grep -rhoE 'mutated\("[a-z-]+"\)' "$root"/plugins/store-commitlog/*.cpp | sed 's/.*("\(.*\)").*/\1/' | sort -u)}
 program=$build/tests/store-commitlog/store-commitlog-test
 # The tests of one idea each come first: they are quick. The enumerator looks for what is left.
-quick='Damage*:Faults*:Stale*:Tail*:References*:Flips*:PowerCut*' slow='*Recorded*:*Injected*:*/PowerCut*'
+quick='Damage*:Faults*:Order*:Stale*:Tail*:References*:Flips*:PowerCut*' slow='*Recorded*:*Injected*:*/PowerCut*'
 
 build_with() { # build_with NAME ("" = none)
   cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DGANTRY_TESTS=ON -DGANTRY_MUTATION="$1" >"$build.log" 2>&1 &&

@@ -1,8 +1,7 @@
-// Bytes of another time: behind the end of the log, or in a file that is used again. They must not be taken for a part of the log. And the names of such files.
+// Bytes of another time: behind the end of the log, or in a file that is used again. They must not be taken for a part of the log.
 #include "harness.h"
 
 #include <algorithm>
-#include <atomic>
 #include <string>
 
 namespace gantry::test {
@@ -75,37 +74,6 @@ TEST_F(Stale, AFrameThatStandsAtAnotherPositionThanItSaysProvesNothing) {
     expect_all(recovered());
     crash();
   }
-}
-
-// A log file has its name for good before anything else becomes of it or of its folder: else a loss of power could leave records in a file of another name.
-TEST_F(Stale, TheNameOfALogFileIsFlushedBeforeAnythingElseHappens) {
-  config["recycle"] = "1";
-  config["checkpoint_every"] = "1 MiB";
-  config["retention_bytes"] = "3 MiB";
-  std::atomic<bool> used_again{false};
-  disk->on_open = [&](const std::string &path) { used_again = used_again || path.find("/commitlog/recycled-") != std::string::npos; };
-  disk->trace = std::make_shared<Trace>(dir());
-  open();
-  const gantry_queue q = queue();
-  const auto is_log = [](const std::string &path) { return path.starts_with("commitlog/0") && path.size() == std::string("commitlog/").size() + 20; };
-  for (int i = 0; i < 400 && !used_again; ++i) send(q, 1, 100000);
-  wait_for("a file that is used again", [&] { return used_again.load(); });
-  close();
-  std::size_t created = 0, reused = 0;
-  const auto &events = disk->trace->events();
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    if (events[i].kind != EventKind::kRename || !is_log(events[i].to)) continue;
-    ++(events[i].path.find("recycled-") != std::string::npos ? reused : created);
-    for (std::size_t next = i + 1;; ++next) {
-      ASSERT_LT(next, events.size()) << disk->trace->describe(i) << " was never flushed";
-      const Event &event = events[next];
-      if (event.kind == EventKind::kSyncDir && event.path == "commitlog") break;
-      ASSERT_FALSE(event.is_name() && event.path.starts_with("commitlog/")) << disk->trace->describe(i) << ", then " << disk->trace->describe(next);
-      ASSERT_FALSE(event.is_data() && event.file == events[i].file) << disk->trace->describe(i) << ", then " << disk->trace->describe(next);
-    }
-  }
-  EXPECT_GT(created, 0u);
-  EXPECT_GT(reused, 0u);
 }
 
 }  // namespace
