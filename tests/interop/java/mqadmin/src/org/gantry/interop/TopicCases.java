@@ -69,7 +69,7 @@ final class TopicCases {
         Check.that(!refused.contains("success"), "taken: " + Tool.brief(refused));
         Path dir = Files.createTempDirectory("mqadmin-attributes");
         try {
-            Tool.expect(List.of("success"), "exportMetadata", "-b", Tool.brokerAddr(), "-f", dir.toString());
+            Tool.expect(List.of("success"), "exportMetadata", "-c", Tool.cluster(), "-f", dir.toString());
             StringBuilder all = new StringBuilder();
             try (var files = Files.walk(dir)) {
                 for (Path file : files.filter(Files::isRegularFile).toList()) {
