@@ -79,7 +79,7 @@ class Broker {
   void add_builtin_topics();
   void add_builtin_groups();
   void drop_orphans();
-  [[nodiscard]] std::int32_t change_topic(std::string_view name, const TopicSettings &settings, gantry_topic_info *out, gantry_error *err);
+  [[nodiscard]] std::int32_t change_topic(std::string_view name, TopicSettings settings, std::string_view attribute_changes, gantry_topic_info *out, gantry_error *err);
   [[nodiscard]] std::int32_t persist(std::string_view prefix, std::string_view name, std::string_view value);
   [[nodiscard]] std::optional<gantry_queue> store_queue(gantry_topic topic, std::uint32_t queue_no);
   [[nodiscard]] bool first_message_is_warm(gantry_queue queue);

@@ -81,7 +81,7 @@ struct Document::State {
   void check_tls(const Section &section, const ProtocolSettings &out, bool mode_given);
   void check_listens();
   void check_whole();
-  std::shared_ptr<const gantry_config> bind(const Section &section, std::span<const gantry_config_key> kernel_keys, const gantry_component &component);
+  std::shared_ptr<const gantry_config> bind(const Section &section, std::span<const gantry_config_key> kernel_keys, const gantry_component &component, bool in_data_dir = false);
 };
 
 void Document::State::read_broker() {
@@ -200,11 +200,15 @@ void Document::State::check_whole() {
 }
 
 std::shared_ptr<const gantry_config> Document::State::bind(const Section &from, std::span<const gantry_config_key> kernel_keys,
-                                                           const gantry_component &component) {
+                                                           const gantry_component &component, bool in_data_dir) {
   const std::span<const gantry_config_key> own(component.keys, component.n_keys);
   report_unknown_keys(from, kernel_keys, own, problems);
   auto bound = std::make_shared<BoundConfig>(std::string("component ") + component.name);
-  for (auto &[key, value] : read_keys(from, own, problems, tree.whole, kernel_keys)) bound->set(key, std::move(value));
+  for (auto &[key, value] : read_keys(from, own, problems, tree.whole, kernel_keys)) {
+    // A process that keeps data has one place for it.
+    if (in_data_dir && key == "data_dir" && from.find(key) == nullptr) value.text = broker.data_dir;
+    bound->set(key, std::move(value));
+  }
   return BoundConfig::abi(std::move(bound));
 }
 
@@ -244,7 +248,7 @@ std::shared_ptr<const gantry_config> Document::bind_store(const gantry_component
 }
 
 std::shared_ptr<const gantry_config> Document::bind_protocol(std::size_t index, const gantry_component &component) {
-  return state_->bind(state_->protocol(index), protocol_keys(), component);
+  return state_->bind(state_->protocol(index), protocol_keys(), component, state_->has_store || state_->section("broker").find("data_dir") != nullptr);
 }
 
 std::shared_ptr<const gantry_config> Document::bind_defaults(const gantry_component &component) { return state_->bind(state_->absent, {}, component); }

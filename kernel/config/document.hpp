@@ -55,7 +55,8 @@ class Document {
 
   // Checks all keys of the section against the kernel's and the component's, and makes the values the component may ask for.
   // A component may declare a key of the kernel's ("listen", "ack") to read its value too. Never null; problems are added, and with
-  // problems the values are defaults. Asking the result for an undeclared key, or with the getter of another type, aborts with its name.
+  // problems the values are defaults. A protocol that declares "data_dir" gets that of [broker] unless its section has its own, when the process has a
+  // store or the file sets it. Asking the result for an undeclared key, or with the getter of another type, aborts with its name.
   [[nodiscard]] std::shared_ptr<const gantry_config> bind_store(const gantry_component &component);
   [[nodiscard]] std::shared_ptr<const gantry_config> bind_protocol(std::size_t index, const gantry_component &component);
 

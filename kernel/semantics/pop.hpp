@@ -36,6 +36,7 @@ struct PopJob : broker::WheelNode {
   // Where it is: stage 0 and 1 are the topic and the group's retry topic for it, in either order.
   std::uint32_t stage = 0, step = 0, begin = 0;
   bool retry_first = false;
+  bool by_priority = false;  // the highest queue first, and what comes again last
   broker::Topic *retry_topic = nullptr;  // null: nothing was ever stored again
   PopQueue *reading = nullptr;
   std::int64_t read_from = 0, pop_ms = 0;

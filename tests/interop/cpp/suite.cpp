@@ -145,7 +145,7 @@ CProducer *Env::start(CProducer *producer, const std::string &instance) {
   SetProducerNameServerAddress(producer, nameserver());
   SetProducerInstanceName(producer, instance.c_str());
   SetProducerLogPath(producer, log_path());
-  SetProducerLogLevel(producer, kLogFatal);
+  SetProducerLogLevel(producer, kLogWarn);
   SetProducerSendMsgTimeout(producer, 15'000);
   SetProducerMaxMessageSize(producer, 32 << 20);  // the broker's limit is meant
   succeeded(StartProducer(producer), "starting a producer");
@@ -159,7 +159,7 @@ CPushConsumer *Env::push(const std::string &group_name, const std::string &topic
   SetPushConsumerNameServerAddress(consumer, nameserver());
   SetPushConsumerInstanceName(consumer, new_instance().c_str());
   SetPushConsumerLogPath(consumer, log_path());
-  SetPushConsumerLogLevel(consumer, kLogFatal);
+  SetPushConsumerLogLevel(consumer, kLogWarn);
   SetPushConsumerThreadCount(consumer, how.threads);
   if (how.broadcasting) SetPushConsumerMessageModel(consumer, kBroadcasting);
   // A consumer without traces crashes version 2.1.0 when it is shut down.
@@ -186,7 +186,7 @@ CPullConsumer *Env::pull(const std::string &group_name) {
   CPullConsumer *const consumer = CreatePullConsumer(group_name.c_str());
   SetPullConsumerNameServerAddress(consumer, nameserver());
   SetPullConsumerLogPath(consumer, log_path());
-  SetPullConsumerLogLevel(consumer, kLogFatal);
+  SetPullConsumerLogLevel(consumer, kLogWarn);
   succeeded(StartPullConsumer(consumer), "starting a pull consumer");
   pulls_.push_back(consumer);
   return consumer;
