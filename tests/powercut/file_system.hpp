@@ -23,7 +23,8 @@ struct World {
   std::atomic<std::uint64_t> writes{0}, flushing_writes{0}, flushes{0}, name_flushes{0}, direct_opens{0};
 };
 
-// Mounts at `mount`, calls ready() and serves until unmounted or a signal comes. Returns the exit code; *why says what mounting failed of. [blocking]
+// Mounts at `mount`, calls ready() and serves until unmounted or a signal comes. Returns the exit code; what mounting failed of is on standard error.
+// [blocking]
 [[nodiscard]] int serve(World &world, const std::string &mount, void (*ready)(void *), void *context);
 
 }  // namespace gantry::test::powercut

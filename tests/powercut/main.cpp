@@ -1,9 +1,12 @@
 // powercut MOUNT SOCKET [--size=BYTES] [--direct-io] [--no-direct] [--flush-us=N] [--log=FILE]
 //
-// Mounts an empty disk in memory at the folder MOUNT, takes commands at SOCKET (control.hpp) and says "ready". Ends with SIGTERM, or when it is unmounted;
-// then the disk is gone.
+// Mounts an empty disk in memory at the folder MOUNT, takes commands at SOCKET (control.hpp) and says "ready". Ends with SIGTERM, when it is unmounted, or
+// with who has started it; then the disk is gone.
 #include "control.hpp"
 
+#include <sys/prctl.h>
+
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -26,6 +29,7 @@ void say_ready(void *) {
 }  // namespace
 
 int main(int argc, char **argv) {
+  (void)::prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that was killed leaves no mount behind
   if (argc < 3) return wrong_use("MOUNT or SOCKET is missing");
   World world(0);
   std::string log;
