@@ -167,7 +167,7 @@ class MountTest(unittest.TestCase):
             for written in range(100_000):
                 write_file(self.path, b"x" * 100, os.O_DSYNC)
         thread.join()
-        self.assertGreaterEqual(written, 2)
+        self.assertGreaterEqual(written, 1)  # a name, then a write and a flush each: the fifth change is of the second file write
         self.assertEqual(len(reports), 1)
 
     def test_chosen_calls_fail(self):
