@@ -224,8 +224,9 @@ def main():
     for fault in faults[:20]:
         print("FAULT", fault)
     if options.lie:
-        print("the loss was found" if faults else "flushes did nothing and nobody noticed")
-        return 0 if faults else 1
+        found = messages > 0 and any("Traceback" not in fault for fault in faults)  # a broker that did not start proves nothing
+        print("the loss was found" if found else "flushes did nothing and nobody noticed")
+        return 0 if found else 1
     print(f"{0 if faults else 1} passed, {1 if faults else 0} failed")
     return 1 if faults else 0
 
