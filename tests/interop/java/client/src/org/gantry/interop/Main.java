@@ -34,6 +34,7 @@ public final class Main {
         OffsetCases.add(suite);
         SendCases.add(suite);
         BrokerDeathCases.add(suite);
+        PowerCutCases.add(suite);
         int code = suite.run();
         Env.closeShared();
         System.exit(code);
