@@ -201,6 +201,7 @@ int main(int argc, char **argv) {
   const Messages messages = make_messages(static_cast<std::size_t>(argc > 2 ? std::max(1, std::atoi(argv[2])) : 64) << 20);
   if (argc > 3) wanted_case = argv[3];
   const std::size_t n = messages.records.size() / kBatch * kBatch;
+  std::printf("%zu messages in batches of %u\n", n, kBatch);
   std::size_t touched = 0;
   measure("reading a byte of each", n, rounds, [&] {
     for (const gantry_record &record : messages.records) touched += record.bytes.p[record.bytes.n / 2] == 'b' ? 1 : 0;
