@@ -1,6 +1,8 @@
 // What stands behind the gantry_host that an instance is given, and the registry of service tables it is queried for.
 #pragma once
 
+#include "kernel/base/call_meter.hpp"
+
 #include <gantry/abi.h>
 
 #include <cstring>
@@ -33,6 +35,7 @@ struct HostContext {
   void *broker = nullptr;  // gantry::broker::Broker, null in a process that is only a name server
   const gantry_component *component = nullptr;
   void *self = nullptr;  // after create
+  CallMeter *input_meter = nullptr;  // of a protocol: its on_bytes; may be null
 
   HostContext() {
     abi.size = sizeof abi;

@@ -24,6 +24,8 @@ class Broker {
 
   // The three tables, found through HostContext::broker of the calling instance.
   static void add_services(ServiceTables &tables);
+  // The table of sdk/gantry/draft/usage.h, where Core::meters is set.
+  static void add_usage_service(ServiceTables &tables);
 
   // Opens the store in data_dir, rebuilds topics, groups and offsets from it and adds the built-in topics.
   // [thread: control] May take as long as the store's recovery.

@@ -58,6 +58,7 @@ struct Document::State {
   StoreSettings store;
   bool has_store = false;
   std::vector<ProtocolSettings> protocols;
+  std::vector<FilterSettings> filters;
   Section absent{"configuration", {}, {}};
 
   [[nodiscard]] const Section &section(std::string_view key) {
@@ -76,6 +77,8 @@ struct Document::State {
 
   void read_broker();
   void read_store();
+  void read_filters();
+  [[nodiscard]] const Section &filter(std::size_t index);
   void read_protocols();
   void read_protocol(const Section &section);
   void check_tls(const Section &section, const ProtocolSettings &out, bool mode_given);
@@ -128,6 +131,33 @@ void Document::State::read_store() {
   if (store.plugin.empty()) problems.add(value_place(from, "plugin"), "plugin: found an empty name, wanted the name of a store plugin");
 }
 
+// Those that [broker] names, in its order, each with its section where there is one; then those that only have a section.
+void Document::State::read_filters() {
+  std::vector<FilterSettings> own;
+  if (TopLevel *top = find_top(tree, "filter")) {
+    for (std::size_t i = 0; i < top->sections.size(); ++i) {
+      FilterSettings settings{read_keys(top->sections[i], filter_keys(), problems, tree.whole)["plugin"].text, static_cast<std::int32_t>(i)};
+      if (settings.plugin.empty()) continue;
+      const auto same = [&](const FilterSettings &f) { return f.plugin == settings.plugin; };
+      if (std::any_of(own.begin(), own.end(), same))
+        problems.add(value_place(top->sections[i], "plugin"), "plugin: \"" + settings.plugin + "\" has a [[filter]] already", "one [[filter]] for each plugin");
+      else
+        own.push_back(std::move(settings));
+    }
+  }
+  for (const std::string &plugin : broker.filters) {
+    const auto at = std::find_if(own.begin(), own.end(), [&](const FilterSettings &f) { return f.plugin == plugin; });
+    filters.push_back(at != own.end() ? *at : FilterSettings{plugin, -1});
+    if (at != own.end()) own.erase(at);
+  }
+  filters.insert(filters.end(), own.begin(), own.end());
+}
+
+const Section &Document::State::filter(std::size_t index) {
+  const std::int32_t at = filters[index].section;
+  return at < 0 ? absent : find_top(tree, "filter")->sections[static_cast<std::size_t>(at)];
+}
+
 void Document::State::check_tls(const Section &section, const ProtocolSettings &out, bool mode_given) {
   if (out.tls_cert.empty() != out.tls_key.empty()) {
     const bool has_cert = !out.tls_cert.empty();
@@ -143,7 +173,7 @@ void Document::State::read_protocol(const Section &section) {
   ProtocolSettings out;
   out.plugin = values["plugin"].text;
   out.component = values["component"].text;
-  out.name = protocol_name(section);
+  out.name = section_name(section, "protocol");
   out.listen = values["listen"].text;
   out.tls_cert = values["tls_cert"].text;
   out.tls_key = values["tls_key"].text;
@@ -225,6 +255,7 @@ Document Document::parse(std::string_view text, std::string origin, const std::v
   state->absent.place.source = state->tree.source;
   state->read_broker();
   state->read_store();
+  state->read_filters();
   state->read_protocols();
   state->check_whole();
   return Document(std::move(state));
@@ -242,6 +273,7 @@ const BrokerSettings &Document::broker() const { return state_->broker; }
 bool Document::has_store() const { return state_->has_store; }
 const StoreSettings &Document::store() const { return state_->store; }
 const std::vector<ProtocolSettings> &Document::protocols() const { return state_->protocols; }
+const std::vector<FilterSettings> &Document::filters() const { return state_->filters; }
 
 std::shared_ptr<const gantry_config> Document::bind_store(const gantry_component &component) {
   return state_->bind(state_->section("store"), store_keys(), component);
@@ -251,11 +283,23 @@ std::shared_ptr<const gantry_config> Document::bind_protocol(std::size_t index, 
   return state_->bind(state_->protocol(index), protocol_keys(), component, state_->has_store || state_->section("broker").find("data_dir") != nullptr);
 }
 
+std::shared_ptr<const gantry_config> Document::bind_filter(std::size_t index, const gantry_component &component) {
+  GANTRY_ASSERT(index < state_->filters.size());
+  return state_->bind(state_->filter(index), filter_keys(), component);
+}
+
 std::shared_ptr<const gantry_config> Document::bind_defaults(const gantry_component &component) { return state_->bind(state_->absent, {}, component); }
 
 void Document::report_broker(std::string_view key, std::string message, std::string help) {
   const Section &section = state_->section("broker");
   state_->problems.add(State::value_place(section, key), std::move(message), std::move(help));
+}
+
+void Document::report_filter(std::size_t index, std::string message) {
+  GANTRY_ASSERT(index < state_->filters.size());
+  const bool own = state_->filters[index].section >= 0;
+  const Section &section = own ? state_->filter(index) : state_->section("broker");
+  state_->problems.add(State::value_place(section, own ? "plugin" : "filters"), std::move(message));
 }
 
 void Document::report_store(std::string_view key, std::string message, std::string help) {

@@ -10,7 +10,8 @@ namespace gantry::config {
 
 [[nodiscard]] std::span<const gantry_config_key> broker_keys();    // [broker]
 [[nodiscard]] std::span<const gantry_config_key> store_keys();     // [store], beside the plugin's own
-[[nodiscard]] std::span<const gantry_config_key> protocol_keys();  // [[protocol]], beside the component's own
+[[nodiscard]] std::span<const gantry_config_key> protocol_keys();
+[[nodiscard]] std::span<const gantry_config_key> filter_keys();  // [[protocol]], beside the component's own
 
 // A commented TOML fragment, one key after the other: doc line, type, range, default; `header` is "[broker]" or "" for none.
 [[nodiscard]] std::string render_keys(std::string_view header, std::span<const gantry_config_key> keys);

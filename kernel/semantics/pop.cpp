@@ -268,7 +268,7 @@ void Pop::run(PopJob *job) {
       const std::int32_t accepted = core_.store.table->read(core_.store.self, shard, &read, 1, &at_hand, shards_[shard].store_cq);
       if (accepted < 1) return failed(job, accepted < 0 ? accepted : GANTRY_E_AGAIN);
       if (at_hand == nullptr) return;
-      take(*job, at_hand);
+      if (!take(*job, at_hand)) return;
       if (job->scanned > kMaxScanned && job->result->records.empty() && run_later(*job)) return;
     }
     if (!job->result->records.empty() || found) return finish(job, GANTRY_POP_FOUND);

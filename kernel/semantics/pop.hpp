@@ -120,7 +120,7 @@ class Pop : private broker::Forgetter {
   [[nodiscard]] std::uint32_t shard_index() const { return core_.exec->this_shard(core_.host); }
 
   // pop_take.cpp
-  void take(PopJob &job, const gantry_read_result *result);
+  [[nodiscard]] bool take(PopJob &job, const gantry_read_result *result);
   void take_part(PopJob &job, const gantry_read_result &result);
   void take_records(PopJob &job, PopQueue &queue, const gantry_read_result &read, RowOps &rows);
   void count_gets(const PopQueue &queue, const gantry_read_result &read);

@@ -64,11 +64,12 @@ TEST(Keys, PageListsEveryKeyWithItsDefaultAndRange) {
   expect_listed(page_section("## [broker]"), broker_keys());
   expect_listed(page_section("## [store]"), store_keys());
   expect_listed(page_section("## [[protocol]]"), protocol_keys());
+  expect_listed(page_section("## [[filter]]"), filter_keys());
 }
 
 TEST(Keys, PageListsTheKeysOfThePluginsOfThisBuild) {
   plugin::PluginHost host({PLUGIN_DIR});
-  for (const char *name : {"store-commitlog", "protocol-remoting"}) {
+  for (const char *name : {"store-commitlog", "protocol-remoting", "filter-lua"}) {
     if (!std::filesystem::exists(std::filesystem::path(PLUGIN_DIR) / (std::string(name) + ".so"))) continue;
     const auto library = host.load(name);
     ASSERT_TRUE(library) << library.error().text;

@@ -108,7 +108,7 @@ def refused_files():
 
 def shipped():
     plugins = pathlib.Path(GANTRY).parent / "plugins"
-    for name, more in (("allocator-standard", ()), ("filter-sql92", ("--cases", ROOT / "plugins/filter-sql92/cases.txt")), ("store-commitlog", ())):
+    for name, more in (("allocator-standard", ()), ("filter-sql92", ("--cases", ROOT / "plugins/filter-sql92/cases.txt")), ("filter-lua", ("--cases", ROOT / "plugins/filter-lua/cases.txt")), ("store-commitlog", ())):
         tests = check(plugins / f"{name}.so", *more)
         bad = [t for t in tests if t["result"] != "passed"]
         assert not bad and len(tests) > 6, f"{name}: {json.dumps(bad, indent=1)}"

@@ -24,6 +24,7 @@ public final class Main {
         AdminCases.add(suite);
         GroupCases.add(suite);
         FilterCases.add(suite);
+        LuaCases.add(suite);
         RequestCases.add(suite);
         TraceCases.add(suite);
         NamespaceCases.add(suite);
