@@ -110,7 +110,7 @@ def main():
     for number in range(options.rounds):
         for load in loads:
             for system in chosen if number % 2 == 0 else chosen[::-1]:
-                if not can(system, load):
+                if number >= load.most_rounds or not can(system, load):
                     continue
                 folder = pathlib.Path(tempfile.mkdtemp(prefix="gantry-bench-", dir=options.work_folder))
                 try:

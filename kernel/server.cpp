@@ -112,10 +112,11 @@ Result<void> Server::load_plugins() {
       for (const gantry_component *component : (*plugins_.load(plugin))->components())
         if (std::string_view(component->interface_id) == GANTRY_ALLOCATOR_ID) allocator_components_.push_back(component);
   }
-  for (const std::string &plugin : document_.has_store() ? document_.broker().filters : std::vector<std::string>{}) {
-    const gantry_component *component = component_of(plugin, GANTRY_FILTER_ID, {}, &why);
-    if (component == nullptr) document_.report_broker("filters", why.text);
+  for (std::size_t i = 0; document_.has_store() && i < document_.filters().size(); ++i) {
+    const gantry_component *component = component_of(document_.filters()[i].plugin, GANTRY_FILTER_ID, {}, &why);
+    if (component == nullptr) document_.report_filter(i, why.text);
     filter_components_.push_back(component);
+    filter_configs_.push_back(component != nullptr ? document_.bind_filter(i, *component) : nullptr);
   }
   for (std::size_t i = 0; i < document_.protocols().size(); ++i) {
     const config::ProtocolSettings &settings = document_.protocols()[i];
@@ -171,7 +172,7 @@ Result<void> Server::make_auth() {
 Result<void> Server::make_filters() {
   for (std::size_t i = 0; i < filter_components_.size(); ++i) {
     const gantry_component &component = *filter_components_[i];
-    plugin::Instance &instance = instances_.add(component, plugin::InstanceSetup{document_.broker().filters[i], document_.bind_defaults(component), &tables_, io_.get(), nullptr});
+    plugin::Instance &instance = instances_.add(component, plugin::InstanceSetup{document_.filters()[i].plugin, filter_configs_[i], &tables_, io_.get(), nullptr});
     GANTRY_TRY(instance.create());
     GANTRY_TRY(instance.start());
     filters_.push_back(&instance);
@@ -188,13 +189,18 @@ Result<void> Server::make_store_and_broker() {
   broker_host_.label = "broker";
   broker_host_.tables = &tables_;
   broker_host_.io = io_.get();
-  const broker::StorePort port{&store_->table<gantry_store_v1>(), store_->self()};
+  metered_store_ = std::make_unique<broker::MeteredStore>(broker::StorePort{&store_->table<gantry_store_v1>(), store_->self()}, name, meters_, io_->shard_count());
   broker::BrokerOptions options = broker_options(document_);
   for (std::uint32_t i = 0; i < store_component_->n_keys; ++i)
     if (std::string_view(store_component_->keys[i].name) == "retention" && store_component_->keys[i].type == GANTRY_KEY_DURATION) options.retention_ms = store_config_->get_int(store_config_.get(), "retention");
-  broker_ = std::make_unique<broker::Broker>(std::move(options), &broker_host_.abi, port, static_cast<broker::EventSink &>(*this));
-  for (plugin::Instance *filter : filters_) GANTRY_TRY(broker_->core().filters.add(filter->label(), &filter->table<gantry_filter_v1>(), filter->self()));
+  broker_ = std::make_unique<broker::Broker>(std::move(options), &broker_host_.abi, metered_store_->port(), static_cast<broker::EventSink &>(*this));
+  broker_->core().meters = &meters_;
+  for (plugin::Instance *filter : filters_) {
+    const std::string &label = filter->label();
+    GANTRY_TRY(broker_->core().filters.add(broker::FilterPort{label, &filter->table<gantry_filter_v1>(), filter->self(), &meters_.add(label, "filter", "compile", 1), &meters_.add(label, "filter", "eval", io_->shard_count())}));
+  }
   broker::Broker::add_services(tables_);
+  broker::Broker::add_usage_service(tables_);
   GANTRY_TRY(broker_->open(document_.broker().data_dir));
   // Retention begins with the store: it waits until those below have said what they need.
   broker::RetentionHold &hold = broker_->retention_hold();
@@ -218,7 +224,7 @@ Result<void> Server::make_pop() {
     plugin::Instance &instance = instances_.add(*component, plugin::InstanceSetup{document_.broker().allocator + "/" + component->name, document_.bind_defaults(*component), &tables_, io_.get(), broker_.get()});
     GANTRY_TRY(instance.create());
     GANTRY_TRY(instance.start());
-    allocators.push_back({component->name, &instance.table<gantry_allocator_v1>(), instance.self()});
+    allocators.push_back({component->name, &instance.table<gantry_allocator_v1>(), instance.self(), &meters_.add(instance.label(), "allocator", "assign", 1)});
   }
   assignment_ = std::make_unique<semantics::Assignment>(*broker_, std::move(allocators));
   assignment_->start();
@@ -233,6 +239,7 @@ Result<void> Server::make_protocols() {
     const config::ProtocolSettings &settings = document_.protocols()[i];
     plugin::Instance &instance =
         instances_.add(*protocol_components_[i], plugin::InstanceSetup{settings.plugin + "/" + protocol_components_[i]->name, protocol_configs_[i], &tables_, io_.get(), broker_.get(), security_.get(), security_ != nullptr && !settings.open});
+    instance.host().input_meter = &meters_.add(instance.label(), "protocol", "on_bytes", io_->shard_count());
     GANTRY_TRY(instance.create());
     protocols_.push_back(Protocol{&instance, settings.plugin, {}});
   }

@@ -3,6 +3,7 @@
 
 #include "kernel/base/data_dir_lock.hpp"
 #include "kernel/broker/broker.hpp"
+#include "kernel/broker/metered_store.hpp"
 #include "kernel/config/document.hpp"
 #include "kernel/io/shard_set.hpp"
 #include "kernel/plugin/instance.hpp"
@@ -74,14 +75,17 @@ class Server : private broker::EventSink {
   std::unique_ptr<security::Security> security_;
   const gantry_component *store_component_ = nullptr;
   std::vector<const gantry_component *> allocator_components_;
-  std::vector<const gantry_component *> filter_components_;  // of [broker] filters, in their order
+  std::vector<const gantry_component *> filter_components_;  // of Document::filters, in their order
+  std::vector<std::shared_ptr<const gantry_config>> filter_configs_;
   std::vector<plugin::Instance *> filters_;
   std::vector<const gantry_component *> protocol_components_;
   std::shared_ptr<const gantry_config> store_config_;
   std::vector<std::shared_ptr<const gantry_config>> protocol_configs_;
   HostContext broker_host_;
   plugin::Instance *store_ = nullptr;
+  PluginMeters meters_;  // outlives whoever counts
   plugin::InstanceSet instances_;
+  std::unique_ptr<broker::MeteredStore> metered_store_;
   std::unique_ptr<broker::Broker> broker_;
   std::unique_ptr<semantics::DelayedDelivery> delayed_;
   std::unique_ptr<semantics::Timers> timers_;

@@ -38,6 +38,7 @@ OWNERS = {
     r"spdlog/": ["kernel/observe"],
     r"CLI/": ["kernel/cli", "kernel/main.cpp"],
     r"liburing": ["plugins/store-commitlog"],
+    r"lua\.hpp": ["plugins/filter-lua"],
     r"gtest/": [],
 }
 

@@ -1,8 +1,8 @@
 # Debian packages Gantry needs; sourced by run and test. Each list is installed only when something of it is missing.
 packages_build="build-essential cmake ninja-build pkg-config ccache libboost1.81-dev libboost-json1.81-dev libboost-filesystem1.81-dev libtomlplusplus-dev
- liburing-dev libssl-dev libspdlog-dev libcli11-dev libisal-dev libxxhash-dev libyaml-dev zlib1g-dev"
-packages_test_build="libgtest-dev python3"
-packages_test="abigail-tools openssl clang libclang-rt-14-dev strace procps"
+  liburing-dev libssl-dev libspdlog-dev libcli11-dev libisal-dev libxxhash-dev libyaml-dev zlib1g-dev liblua5.4-dev"
+packages_test_build="libgtest-dev libfuse3-dev python3"
+packages_test="abigail-tools openssl clang libclang-rt-14-dev strace procps fuse3 e2fsprogs"
 
 # have_packages NAME...: true when all are installed
 have_packages() {

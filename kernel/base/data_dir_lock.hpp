@@ -16,11 +16,9 @@ namespace gantry {
 
 class DataDirLock {
  public:
-  // Makes the folder when it is missing. EXISTS names the process that holds it.
+  // Makes the folder when it is missing, so that a loss of power does not take it away again with all that is flushed in it. EXISTS names the process that holds it.
   [[nodiscard]] static Result<DataDirLock> take(const std::string &data_dir) {
-    std::error_code bad;
-    std::filesystem::create_directories(data_dir, bad);
-    if (bad) return Error{GANTRY_E_IO, "data folder " + data_dir + " cannot be made: " + bad.message() + "; set [broker] data_dir to a folder this user may write", bad.value()};
+    GANTRY_TRY(make_folder(std::filesystem::absolute(data_dir)));
     const std::string path = data_dir + "/lock";
     DataDirLock lock;
     lock.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -50,6 +48,24 @@ class DataDirLock {
   }
 
  private:
+  [[nodiscard]] static Result<void> make_folder(const std::filesystem::path &folder) {
+    std::error_code ignored, bad;
+    const std::filesystem::path parent = folder.parent_path();
+    const bool was_there = std::filesystem::is_directory(folder, ignored);
+    if (!was_there && parent != folder) GANTRY_TRY(make_folder(parent));
+    if (!was_there) std::filesystem::create_directory(folder, bad);
+    if (!std::filesystem::is_directory(folder, ignored)) {
+      if (!bad) bad = std::make_error_code(std::errc::not_a_directory);
+      return Error{GANTRY_E_IO, "data folder " + folder.string() + " cannot be made: " + bad.message() + "; set [broker] data_dir to a folder this user may write", bad.value()};
+    }
+    // One that was there may have been made by a start that did not get as far as this. Others' folders may not be ours to open.
+    const int fd = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int failed = fd < 0 ? errno : ::fsync(fd) == 0 ? 0 : errno;
+    if (fd >= 0) ::close(fd);
+    if (failed != 0 && failed != EINVAL && (fd >= 0 || !was_there)) return io_error("flush of folder " + parent.string(), failed);
+    return {};
+  }
+
   int fd_ = -1;
 };
 

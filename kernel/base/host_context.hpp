@@ -1,6 +1,8 @@
 // What stands behind the gantry_host that an instance is given, and the registry of service tables it is queried for.
 #pragma once
 
+#include "kernel/base/call_meter.hpp"
+
 #include <gantry/abi.h>
 
 #include <cstring>
@@ -35,6 +37,7 @@ struct HostContext {
   bool guarded = false;      // whether what comes to this instance must be signed and allowed
   const gantry_component *component = nullptr;
   void *self = nullptr;  // after create
+  CallMeter *input_meter = nullptr;  // of a protocol: its on_bytes; may be null
 
   HostContext() {
     abi.size = sizeof abi;

@@ -24,6 +24,8 @@ class Broker {
 
   // The three tables, found through HostContext::broker of the calling instance.
   static void add_services(ServiceTables &tables);
+  // The table of sdk/gantry/draft/usage.h, where Core::meters is set.
+  static void add_usage_service(ServiceTables &tables);
 
   // Opens the store in data_dir, rebuilds topics, groups and offsets from it and adds the built-in topics.
   // [thread: control] May take as long as the store's recovery.
@@ -79,7 +81,7 @@ class Broker {
   void add_builtin_topics();
   void add_builtin_groups();
   void drop_orphans();
-  [[nodiscard]] std::int32_t change_topic(std::string_view name, const TopicSettings &settings, gantry_topic_info *out, gantry_error *err);
+  [[nodiscard]] std::int32_t change_topic(std::string_view name, TopicSettings settings, std::string_view attribute_changes, gantry_topic_info *out, gantry_error *err);
   [[nodiscard]] std::int32_t persist(std::string_view prefix, std::string_view name, std::string_view value);
   [[nodiscard]] std::optional<gantry_queue> store_queue(gantry_topic topic, std::uint32_t queue_no);
   [[nodiscard]] bool first_message_is_warm(gantry_queue queue);

@@ -5,6 +5,7 @@
 // held across record building or store.append.
 #pragma once
 
+#include "kernel/base/call_meter.hpp"
 #include "kernel/broker/admin/stats.hpp"
 #include "kernel/broker/filter/filters.hpp"
 #include "kernel/broker/record/record.hpp"
@@ -117,6 +118,7 @@ struct Core {
   TransactionEnder *transaction_ender = nullptr;  // set while starting
   Forgetter *forgetter = nullptr;  // set while starting
   HostAddress store_host;  // set while starting
+  PluginMeters *meters = nullptr;  // of all plugins; set while starting, may stay null
   Filters filters;         // has a lock of its own; before what holds its programs
 
   std::mutex mutex;  // guards everything below

@@ -1,6 +1,7 @@
 #include "kernel/cli/command_line.hpp"
 
 #include "kernel/cli/acl_commands.hpp"
+#include "kernel/cli/filter_try.hpp"
 #include "kernel/cli/inspect.hpp"
 #include "kernel/cli/messages.hpp"
 #include "kernel/cli/plugin_commands.hpp"
@@ -41,6 +42,22 @@ void add_consume(CLI::App &app, ConsumeOptions &options) {
   consume->add_option("--count", options.count, "stop after so many messages; 0 goes on until Ctrl-C")->capture_default_str();
   consume->add_option("--wait-ms", options.wait_ms, "stop when nothing came for so long; 0 waits for ever")->capture_default_str();
   consume->add_flag("--json", options.json, "one JSON object per message");
+}
+
+CLI::App *add_filter(CLI::App &app, FilterTryOptions &options) {
+  CLI::App *filter = app.add_subcommand("filter", "try expressions that consumers filter with");
+  filter->require_subcommand(1);
+  CLI::App *attempt = filter->add_subcommand("try", "run an expression here on the last messages of a topic: what it matches, and what it costs");
+  attempt->add_option("expression", options.expression, "what a consumer would subscribe with; @name is a script of the broker's folder")->required();
+  attempt->add_option("--type", options.type, "expression type: SQL92, LUA, TAG, or another that a plugin has")->capture_default_str();
+  attempt->add_option("-t,--topic", options.topic, "topic")->required();
+  attempt->add_option("--last", options.last, "so many messages, the newest by store time")->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  attempt->add_option("--examples", options.examples, "so many that match are shown")->capture_default_str();
+  attempt->add_option("-c,--config", options.config_file, "broker.toml whose filters are used; without it the built-in configuration");
+  attempt->add_option("-b,--broker", options.broker, "broker, host:port; without it the one of the configuration, on this machine");
+  attempt->add_flag("--json", options.json, "one JSON object");
+  filter->footer("The messages are pulled and filtered in this process: the broker runs nothing, and no offset changes. Exit codes: 0, 1 it could not be done,\n2 usage, or the expression is refused.");
+  return attempt;
 }
 
 void add_store_common(CLI::App &command, StoreOptions &options) {
@@ -97,6 +114,9 @@ int run_command(int argc, char **argv, const std::function<int(const RunOptions 
   CLI::App *show_default = config->add_subcommand("default", "print the built-in configuration");
 
   AclCommands acl(app);
+  FilterTryOptions filter_options;
+  CLI::App *filter_try = add_filter(app, filter_options);
+
   PluginCommands plugin(app);
 
   try {
@@ -111,6 +131,7 @@ int run_command(int argc, char **argv, const std::function<int(const RunOptions 
   for (std::size_t i = 0; i < store.size(); ++i)
     if (store[i]->parsed()) return run_store_tool(kActions[i], store_options);
   if (check->parsed()) return check_config(check_options);
+  if (filter_try->parsed()) return try_filter(filter_options);
   if (show_default->parsed()) return print_default_config();
   if (acl.parsed()) return acl.run();
   return plugin.run();

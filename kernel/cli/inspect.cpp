@@ -47,8 +47,13 @@ void bind_all(config::Document &document) {
     const auto first = component(allocator, GANTRY_ALLOCATOR_ID, {});
     if (!first) document.report_broker("allocator", first.error().text);
   }
-  for (const std::string &filter : document.has_store() ? document.broker().filters : std::vector<std::string>{})
-    if (const auto first = component(filter, GANTRY_FILTER_ID, {}); !first) document.report_broker("filters", first.error().text);
+  for (std::size_t i = 0; document.has_store() && i < document.filters().size(); ++i) {
+    auto filter = component(document.filters()[i].plugin, GANTRY_FILTER_ID, {});
+    if (filter)
+      (void)document.bind_filter(i, **filter);
+    else
+      document.report_filter(i, filter.error().text);
+  }
   if (document.has_auth()) {
     auto auth = component(document.auth().plugin, GANTRY_AUTH_ID, {});
     if (auth)

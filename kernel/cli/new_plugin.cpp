@@ -54,6 +54,11 @@ int new_plugin(const NewPluginOptions &options) {
     std::fprintf(stderr, "gantry: plugin name: found \"%s\", wanted 1 to %zu of a-z, 0-9 and '-', a letter first and no '-' last\n", options.name.c_str(), kLongestName);
     return kExitUsage;
   }
+  const std::string prefix = options.kind + "-" + options.language + "/";
+  if (std::none_of(template_files().begin(), template_files().end(), [&](const TemplateFile &file) { return file.path.starts_with(prefix); })) {
+    std::fprintf(stderr, "gantry: there is no template of a plugin of kind %s in %s; --lang c and --lang cpp have one\n", options.kind.c_str(), options.language.c_str());
+    return kExitUsage;
+  }
   const fs::path folder = options.name;
   std::error_code failed;
   if (!fs::create_directory(folder, failed)) {
@@ -61,10 +66,10 @@ int new_plugin(const NewPluginOptions &options) {
     return kExitFailed;
   }
   const Spellings from("example-" + options.kind), to(options.name);
-  const std::string prefix = options.kind + "-" + options.language + "/";
   for (const TemplateFile &file : template_files()) {
     if (!file.path.starts_with(prefix)) continue;
     const fs::path path = folder / renamed(file.path.substr(prefix.size()), from, to);
+    fs::create_directories(path.parent_path(), failed);
     std::ofstream out(path, std::ios::binary);
     out << renamed(file.text, from, to);
     out.close();
@@ -74,8 +79,9 @@ int new_plugin(const NewPluginOptions &options) {
     }
     std::printf("%s\n", path.c_str());
   }
-  std::printf("\nNext, as %s/README.md says:\n  cd %s\n  cmake -B build && cmake --build build\n  gantry plugin check build/%s.so%s\n  gantry run -c broker.toml\n", folder.c_str(), folder.c_str(),
-              options.name.c_str(), options.kind == "filter" ? " --cases cases.txt" : "");
+  const std::string rust = "cargo build --release --offline && mkdir -p build && cp target/release/lib" + to.lower + ".so build/" + options.name + ".so";
+  std::printf("\nNext, as %s/README.md says:\n  cd %s\n  %s\n  gantry plugin check build/%s.so%s\n  gantry run -c broker.toml\n", folder.c_str(), folder.c_str(),
+              options.language == "rust" ? rust.c_str() : "cmake -B build && cmake --build build", options.name.c_str(), options.kind == "filter" ? " --cases cases.txt" : "");
   return 0;
 }
 

@@ -1,8 +1,9 @@
-// `gantry plugin list|new|check`: for those who write or install plugins. None needs a running server.
+// `gantry plugin list|new|check|top`: for those who write or install plugins. Only the last needs a running server.
 #pragma once
 
 #include "kernel/cli/check_plugin.hpp"
 #include "kernel/cli/new_plugin.hpp"
+#include "kernel/cli/plugin_top.hpp"
 
 #include <string>
 
@@ -23,11 +24,12 @@ class PluginCommands {
   [[nodiscard]] int run();
 
  private:
-  CLI::App *list_, *new_, *check_;
+  CLI::App *list_, *new_, *check_, *top_;
   std::string list_dir_;
   bool list_json_ = false;
   NewPluginOptions new_options_;
   CheckOptions check_options_;
+  PluginTopOptions top_options_;
 };
 
 // The plugins of a folder, or of all folders that are searched when `dir` is empty, read from their files alone. 0 when this program takes every one; 1 when it

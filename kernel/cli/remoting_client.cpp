@@ -201,6 +201,7 @@ Result<std::vector<StoredMessage>> decode_messages(std::string_view body) {
   ByteReader in(body);
   while (!in.at_end()) {
     StoredMessage m;
+    const std::size_t begin = body.size() - in.left();
     in.skip(12);  // totalSize, magic, bodyCRC
     m.queue_no = in.i32();
     in.skip(4);
@@ -209,12 +210,13 @@ Result<std::vector<StoredMessage>> decode_messages(std::string_view body) {
     m.sys_flags = in.u32();
     in.skip(8);
     in.skip((m.sys_flags & 16) != 0 ? 20 : 8);
-    in.skip(8);
+    m.store_ms = in.i64();
     in.skip((m.sys_flags & 32) != 0 ? 20 : 8);
     in.skip(12);
     m.body = in.bytes(in.u32());
     m.topic = in.bytes(in.u8());
     m.properties = in.bytes(in.u16());
+    m.record = body.substr(begin, body.size() - in.left() - begin);
     if (in.failed()) return Error{GANTRY_E_CORRUPT, "a message in the reply ends too early"};
     messages.push_back(std::move(m));
   }

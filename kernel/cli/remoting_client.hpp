@@ -62,8 +62,9 @@ struct QueueRoute {
 struct StoredMessage {
   std::string topic, body, properties;
   int queue_no = 0;
-  std::int64_t queue_offset = 0;
+  std::int64_t queue_offset = 0, store_ms = 0;
   std::uint32_t sys_flags = 0;
+  std::string_view record;  // the whole of it, in the body that was decoded
 };
 // The messages of a pull reply's body (RocketMQ's stored layout).
 [[nodiscard]] Result<std::vector<StoredMessage>> decode_messages(std::string_view body);

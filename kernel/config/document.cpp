@@ -59,6 +59,7 @@ struct Document::State {
   AuthSettings auth;
   bool has_store = false, has_auth = false;
   std::vector<ProtocolSettings> protocols;
+  std::vector<FilterSettings> filters;
   Section absent{"configuration", {}, {}};
 
   [[nodiscard]] const Section &section(std::string_view key) {
@@ -78,12 +79,14 @@ struct Document::State {
   void read_broker();
   void read_store();
   void read_auth();
+  void read_filters();
+  [[nodiscard]] const Section &filter(std::size_t index);
   void read_protocols();
   void read_protocol(const Section &section);
   void check_tls(const Section &section, const ProtocolSettings &out, bool mode_given);
   void check_listens();
   void check_whole();
-  std::shared_ptr<const gantry_config> bind(const Section &section, std::span<const gantry_config_key> kernel_keys, const gantry_component &component);
+  std::shared_ptr<const gantry_config> bind(const Section &section, std::span<const gantry_config_key> kernel_keys, const gantry_component &component, bool in_data_dir = false);
 };
 
 void Document::State::read_broker() {
@@ -139,6 +142,33 @@ void Document::State::read_auth() {
   if (auth.plugin.empty()) problems.add(value_place(from, "plugin"), "plugin: found an empty name, wanted the name of an access-control plugin");
 }
 
+// Those that [broker] names, in its order, each with its section where there is one; then those that only have a section.
+void Document::State::read_filters() {
+  std::vector<FilterSettings> own;
+  if (TopLevel *top = find_top(tree, "filter")) {
+    for (std::size_t i = 0; i < top->sections.size(); ++i) {
+      FilterSettings settings{read_keys(top->sections[i], filter_keys(), problems, tree.whole)["plugin"].text, static_cast<std::int32_t>(i)};
+      if (settings.plugin.empty()) continue;
+      const auto same = [&](const FilterSettings &f) { return f.plugin == settings.plugin; };
+      if (std::any_of(own.begin(), own.end(), same))
+        problems.add(value_place(top->sections[i], "plugin"), "plugin: \"" + settings.plugin + "\" has a [[filter]] already", "one [[filter]] for each plugin");
+      else
+        own.push_back(std::move(settings));
+    }
+  }
+  for (const std::string &plugin : broker.filters) {
+    const auto at = std::find_if(own.begin(), own.end(), [&](const FilterSettings &f) { return f.plugin == plugin; });
+    filters.push_back(at != own.end() ? *at : FilterSettings{plugin, -1});
+    if (at != own.end()) own.erase(at);
+  }
+  filters.insert(filters.end(), own.begin(), own.end());
+}
+
+const Section &Document::State::filter(std::size_t index) {
+  const std::int32_t at = filters[index].section;
+  return at < 0 ? absent : find_top(tree, "filter")->sections[static_cast<std::size_t>(at)];
+}
+
 void Document::State::check_tls(const Section &section, const ProtocolSettings &out, bool mode_given) {
   if (out.tls_cert.empty() != out.tls_key.empty()) {
     const bool has_cert = !out.tls_cert.empty();
@@ -154,7 +184,7 @@ void Document::State::read_protocol(const Section &section) {
   ProtocolSettings out;
   out.plugin = values["plugin"].text;
   out.component = values["component"].text;
-  out.name = protocol_name(section);
+  out.name = section_name(section, "protocol");
   out.listen = values["listen"].text;
   out.tls_cert = values["tls_cert"].text;
   out.tls_key = values["tls_key"].text;
@@ -215,11 +245,15 @@ void Document::State::check_whole() {
 }
 
 std::shared_ptr<const gantry_config> Document::State::bind(const Section &from, std::span<const gantry_config_key> kernel_keys,
-                                                           const gantry_component &component) {
+                                                           const gantry_component &component, bool in_data_dir) {
   const std::span<const gantry_config_key> own(component.keys, component.n_keys);
   report_unknown_keys(from, kernel_keys, own, problems);
   auto bound = std::make_shared<BoundConfig>(std::string("component ") + component.name);
-  for (auto &[key, value] : read_keys(from, own, problems, tree.whole, kernel_keys)) bound->set(key, std::move(value));
+  for (auto &[key, value] : read_keys(from, own, problems, tree.whole, kernel_keys)) {
+    // A process that keeps data has one place for it.
+    if (in_data_dir && key == "data_dir" && from.find(key) == nullptr) value.text = broker.data_dir;
+    bound->set(key, std::move(value));
+  }
   return BoundConfig::abi(std::move(bound));
 }
 
@@ -237,6 +271,7 @@ Document Document::parse(std::string_view text, std::string origin, const std::v
   state->read_broker();
   state->read_store();
   state->read_auth();
+  state->read_filters();
   state->read_protocols();
   state->check_whole();
   return Document(std::move(state));
@@ -256,6 +291,7 @@ const StoreSettings &Document::store() const { return state_->store; }
 bool Document::has_auth() const { return state_->has_auth; }
 const AuthSettings &Document::auth() const { return state_->auth; }
 const std::vector<ProtocolSettings> &Document::protocols() const { return state_->protocols; }
+const std::vector<FilterSettings> &Document::filters() const { return state_->filters; }
 
 std::shared_ptr<const gantry_config> Document::bind_store(const gantry_component &component) {
   return state_->bind(state_->section("store"), store_keys(), component);
@@ -278,7 +314,12 @@ void Document::check_exposure() {
 }
 
 std::shared_ptr<const gantry_config> Document::bind_protocol(std::size_t index, const gantry_component &component) {
-  return state_->bind(state_->protocol(index), protocol_keys(), component);
+  return state_->bind(state_->protocol(index), protocol_keys(), component, state_->has_store || state_->section("broker").find("data_dir") != nullptr);
+}
+
+std::shared_ptr<const gantry_config> Document::bind_filter(std::size_t index, const gantry_component &component) {
+  GANTRY_ASSERT(index < state_->filters.size());
+  return state_->bind(state_->filter(index), filter_keys(), component);
 }
 
 std::shared_ptr<const gantry_config> Document::bind_defaults(const gantry_component &component) { return state_->bind(state_->absent, {}, component); }
@@ -286,6 +327,13 @@ std::shared_ptr<const gantry_config> Document::bind_defaults(const gantry_compon
 void Document::report_broker(std::string_view key, std::string message, std::string help) {
   const Section &section = state_->section("broker");
   state_->problems.add(State::value_place(section, key), std::move(message), std::move(help));
+}
+
+void Document::report_filter(std::size_t index, std::string message) {
+  GANTRY_ASSERT(index < state_->filters.size());
+  const bool own = state_->filters[index].section >= 0;
+  const Section &section = own ? state_->filter(index) : state_->section("broker");
+  state_->problems.add(State::value_place(section, own ? "plugin" : "filters"), std::move(message));
 }
 
 void Document::report_store(std::string_view key, std::string message, std::string help) {

@@ -54,13 +54,17 @@ class Document {
   [[nodiscard]] bool has_auth() const;  // false: no access control
   [[nodiscard]] const AuthSettings &auth() const;
   [[nodiscard]] const std::vector<ProtocolSettings> &protocols() const;
+  [[nodiscard]] const std::vector<FilterSettings> &filters() const;  // of [broker] filters and [[filter]]
 
   // Checks all keys of the section against the kernel's and the component's, and makes the values the component may ask for.
   // A component may declare a key of the kernel's ("listen", "ack") to read its value too. Never null; problems are added, and with
-  // problems the values are defaults. Asking the result for an undeclared key, or with the getter of another type, aborts with its name.
+  // problems the values are defaults. A protocol that declares "data_dir" gets that of [broker] unless its section has its own, when the process has a
+  // store or the file sets it. Asking the result for an undeclared key, or with the getter of another type, aborts with its name.
   [[nodiscard]] std::shared_ptr<const gantry_config> bind_store(const gantry_component &component);
   [[nodiscard]] std::shared_ptr<const gantry_config> bind_auth(const gantry_component &component);
   [[nodiscard]] std::shared_ptr<const gantry_config> bind_protocol(std::size_t index, const gantry_component &component);
+
+  [[nodiscard]] std::shared_ptr<const gantry_config> bind_filter(std::size_t index, const gantry_component &component);
 
   // For a plugin without keys of its own in the file: the defaults.
   [[nodiscard]] std::shared_ptr<const gantry_config> bind_defaults(const gantry_component &component);
@@ -70,6 +74,7 @@ class Document {
 
   // Adds a problem found by others at a key of a section, or at the section when it lacks the key: a plugin that was refused.
   void report_broker(std::string_view key, std::string message, std::string help = {});
+  void report_filter(std::size_t index, std::string message);
   void report_store(std::string_view key, std::string message, std::string help = {});
   void report_auth(std::string_view key, std::string message, std::string help = {});
   void report_protocol(std::size_t index, std::string_view key, std::string message, std::string help = {});

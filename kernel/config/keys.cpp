@@ -21,7 +21,7 @@ constexpr gantry_config_key kBrokerKeys[] = {
     {"max_timer_delay", GANTRY_KEY_DURATION, 0, "3d", 1000, 366ll * 86'400'000, nullptr, "how far ahead the due time of a message may lie; what waits longer than retention is stored again"},
     {"allocator", GANTRY_KEY_STRING, 0, "allocator-standard", 0, 0, nullptr,
      "plugin that divides queues among consumers who ask the broker: its name, or the path of its file; \"\" is the built-in average alone"},
-    {"filters", GANTRY_KEY_LIST, 0, "[\"filter-sql92\"]", 0, 0, nullptr, "plugins that filter messages by expressions: names, or paths of their files; [] leaves consumers only tags"},
+    {"filters", GANTRY_KEY_LIST, 0, "[\"filter-sql92\"]", 0, 0, nullptr, "plugins that filter messages by expressions: names, or paths of their files; those with keys of their own have a [[filter]] instead; [] without any [[filter]] leaves consumers only tags"},
     {"transaction_timeout", GANTRY_KEY_DURATION, 0, "6s", 100, 86'400'000, nullptr, "age at which the producer of an undecided transaction is first asked about it"},
     {"transaction_check_interval", GANTRY_KEY_DURATION, 0, "30s", 100, 86'400'000, nullptr, "how often producers are asked about undecided transactions"},
     {"transaction_check_max", GANTRY_KEY_INT, 0, "15", 1, 65'535, nullptr, "a transaction still undecided after so many questions goes to TRANS_CHECK_MAX_TIME_TOPIC"},
@@ -57,6 +57,10 @@ constexpr gantry_config_key kProtocolKeys[] = {
     {"idle_timeout", GANTRY_KEY_DURATION, 0, "120s", 0, 86'400'000, nullptr, "a connection silent for so long is closed; 0 is never"},
 };
 
+constexpr gantry_config_key kFilterKeys[] = {
+    {"plugin", GANTRY_KEY_STRING, GANTRY_KEY_REQUIRED, nullptr, 0, 0, nullptr, "plugin that filters messages by expressions: its name, or the path of its file; its keys follow"},
+};
+
 std::string number_text(const gantry_config_key &key, std::int64_t number) {
   if (key.type == GANTRY_KEY_SIZE) return size_text(number);
   if (key.type == GANTRY_KEY_DURATION) return duration_text(number);
@@ -81,6 +85,7 @@ std::span<const gantry_config_key> broker_keys() { return kBrokerKeys; }
 std::span<const gantry_config_key> store_keys() { return kStoreKeys; }
 std::span<const gantry_config_key> auth_keys() { return kAuthKeys; }
 std::span<const gantry_config_key> protocol_keys() { return kProtocolKeys; }
+std::span<const gantry_config_key> filter_keys() { return kFilterKeys; }
 
 std::string type_text(const gantry_config_key &key) {
   switch (key.type) {

@@ -12,6 +12,7 @@ namespace gantry::config {
 [[nodiscard]] std::span<const gantry_config_key> store_keys();     // [store], beside the plugin's own
 [[nodiscard]] std::span<const gantry_config_key> auth_keys();      // [auth], beside the plugin's own
 [[nodiscard]] std::span<const gantry_config_key> protocol_keys();  // [[protocol]], beside the component's own
+[[nodiscard]] std::span<const gantry_config_key> filter_keys();    // [[filter]], beside the component's own
 
 // A commented TOML fragment, one key after the other: doc line, type, range, default; `header` is "[broker]" or "" for none.
 [[nodiscard]] std::string render_keys(std::string_view header, std::span<const gantry_config_key> keys);

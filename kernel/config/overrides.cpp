@@ -9,12 +9,17 @@
 namespace gantry::config {
 namespace {
 
-constexpr std::string_view kSections[] = {"broker", "store", "auth", "protocol"};
+constexpr std::string_view kSections[] = {"broker", "store", "auth", "protocol", "filter"};
+
+// Of which there may be several: [[protocol]].
+bool is_list(std::string_view section) { return section == "protocol" || section == "filter"; }
+
+std::string header_of(std::string_view section) { return is_list(section) ? "[[" + std::string(section) + "]]" : "[" + std::string(section) + "]"; }
 
 std::string section_help(std::string_view wrong) {
   const std::string meant = nearest(wrong, kSections);
-  if (meant.empty()) return "sections are [broker], [store], [auth] and [[protocol]]";
-  return "did you mean " + std::string(meant == "protocol" ? "[[protocol]]" : "[" + meant + "]") + "?";
+  if (meant.empty()) return "sections are [broker], [store], [auth], [[protocol]] and [[filter]]";
+  return "did you mean " + header_of(meant) + "?";
 }
 
 // '-' cannot stand in the name of an environment variable, so '_' means it too.
@@ -52,32 +57,33 @@ TopLevel &table_of(Tree &tree, std::string_view key, const Place &place) {
   return tree.tops.back();
 }
 
-// The one [[protocol]] that "0" or "nameserver" means; null after reporting.
-Section *select_protocol(Tree &tree, std::string_view which, const Place &place, Problems &problems) {
-  TopLevel *top = find_top(tree, "protocol");
+// The one [[protocol]] that "0" or "nameserver" means, or the same of another list; null after reporting.
+Section *select_one(Tree &tree, std::string_view list, std::string_view which, const Place &place, Problems &problems) {
+  TopLevel *top = find_top(tree, list);
+  const std::string header = header_of(list);
   const std::size_t count = top == nullptr ? 0 : top->sections.size();
   std::size_t index = 0;
   const auto [end, failed] = std::from_chars(which.data(), which.data() + which.size(), index);
   if (failed == std::errc{} && end == which.data() + which.size()) {
     if (index < count) return &top->sections[index];
-    problems.add(place, "there is no [[protocol]] number " + std::string(which) + ": the configuration has " + std::to_string(count) +
+    problems.add(place, "there is no " + header + " number " + std::string(which) + ": the configuration has " + std::to_string(count) +
                             ", counted from 0");
     return nullptr;
   }
   Section *found = nullptr;
   std::string names;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::string name = protocol_name(top->sections[i]);
+    const std::string name = section_name(top->sections[i], list);
     names += (i == 0 ? "" : ", ") + name;
     if (!same_name(name, which)) continue;
     if (found != nullptr) {
-      problems.add(place, "several [[protocol]] are called \"" + std::string(which) + "\"", "use the number, counted from 0: protocol.0.<key>");
+      problems.add(place, "several " + header + " are called \"" + std::string(which) + "\"", "use the number, counted from 0: " + std::string(list) + ".0.<key>");
       return nullptr;
     }
     found = &top->sections[i];
   }
   if (found == nullptr)
-    problems.add(place, "there is no [[protocol]] called \"" + std::string(which) + "\"", count == 0 ? "" : "there are: " + names);
+    problems.add(place, "there is no " + header + " called \"" + std::string(which) + "\"", count == 0 ? "" : "there are: " + names);
   return found;
 }
 
@@ -88,14 +94,14 @@ void apply_one(Tree &tree, const Override &override, Problems &problems) {
   const std::string_view section = path.substr(0, dot), rest = dot == std::string_view::npos ? "" : path.substr(dot + 1);
   if (std::find(std::begin(kSections), std::end(kSections), section) == std::end(kSections)) {
     problems.add(place, "unknown section \"" + std::string(section) + "\"", section_help(section));
-  } else if (section != "protocol") {
+  } else if (!is_list(section)) {
     if (rest.empty()) return problems.add(place, "no key is named", "write " + std::string(section) + ".<key>=<value>");
     put(table_of(tree, section, place).sections.front(), rest, override, place);
   } else {
     const std::size_t second = rest.find('.');
     if (second == std::string_view::npos || second + 1 == rest.size())
-      return problems.add(place, "no [[protocol]] and key are named", "write protocol.<name or number>.<key>=<value>");
-    if (Section *target = select_protocol(tree, rest.substr(0, second), place, problems))
+      return problems.add(place, "no " + header_of(section) + " and key are named", "write " + std::string(section) + ".<name or number>.<key>=<value>");
+    if (Section *target = select_one(tree, section, rest.substr(0, second), place, problems))
       put(*target, rest.substr(second + 1), override, place);
   }
 }
@@ -108,13 +114,13 @@ TopLevel *find_top(Tree &tree, std::string_view key) {
   return nullptr;
 }
 
-std::string protocol_name(const Section &section) {
+std::string section_name(const Section &section, std::string_view list) {
   if (std::string component = text_of(section, "component"); !component.empty()) return component;
   const std::string plugin = text_of(section, "plugin");
   const std::size_t slash = plugin.rfind('/');
   std::string_view name = slash == std::string::npos ? std::string_view(plugin) : std::string_view(plugin).substr(slash + 1);
   if (name.ends_with(".so")) name.remove_suffix(3);
-  if (name.starts_with("protocol-")) name.remove_prefix(9);
+  if (const std::string prefix = std::string(list) + "-"; name.starts_with(prefix)) name.remove_prefix(prefix.size());
   return std::string(name);
 }
 
@@ -130,9 +136,9 @@ void normalize_sections(Tree &tree, Problems &problems) {
       problems.add(top.place, "unknown section \"" + top.key + "\"", section_help(top.key));
       return true;
     }
-    const Shape wanted = top.key == "protocol" ? Shape::kTables : Shape::kTable;
+    const Shape wanted = is_list(top.key) ? Shape::kTables : Shape::kTable;
     if (top.shape == wanted) return false;
-    const std::string header = wanted == Shape::kTables ? "[[" + top.key + "]]" : "[" + top.key + "]";
+    const std::string header = header_of(top.key);
     problems.add(top.place, "\"" + top.key + "\" must be the section " + header, "write " + header + " on a line of its own");
     if (top.shape == Shape::kValue) return true;
     top.shape = wanted;

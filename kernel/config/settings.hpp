@@ -19,13 +19,18 @@ struct BrokerSettings {
   DelayLevels delay_levels;
   std::int64_t max_timer_delay_ms = 0;
   std::string allocator;  // plugin; empty: the built-in average alone
-  std::vector<std::string> filters;  // plugins; empty: tags alone
+  std::vector<std::string> filters;  // plugins, beside those that have a [[filter]]
   std::int64_t transaction_timeout_ms = 0, transaction_check_interval_ms = 0;
   std::uint32_t transaction_check_max = 0;
   std::uint32_t shards = 0;  // resolved: never 0
   std::int64_t drain_timeout_ms = 0;
   std::string log_level;  // "debug", "info", "warn", "error"
   std::vector<std::string> plugin_dirs;
+};
+
+struct FilterSettings {
+  std::string plugin;         // its name, or the path of its file
+  std::int32_t section = -1;  // its [[filter]], counted from 0; -1: it has none, and all its keys their defaults
 };
 
 struct StoreSettings {

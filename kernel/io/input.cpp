@@ -157,7 +157,9 @@ void Shard::consume(Connection &conn, const std::uint8_t *data, std::size_t n) {
   if (conn.need > n) return keep_input(conn, data, n);
   Instance &instance = *conn.origin->instance;
   std::uint32_t consumed = 0, need = 0;
+  const std::uint64_t begin = read_ticks();
   const std::int32_t code = instance.protocol->on_bytes(instance.self(), conn.state, data, static_cast<std::uint32_t>(n), &consumed, &need);
+  if (CallMeter *const meter = instance.host->input_meter; meter != nullptr) meter->note(index, consumed, code < 0 && code != GANTRY_E_AGAIN ? 1 : 0, read_ticks() - begin);
   if (consumed > n) {
     log_error("io", instance.host->label, " consumed more bytes than it was given: a bug of the plugin; the connection is closed");
     return close(conn, CloseCause::kError, GANTRY_E_INTERNAL, "the protocol consumed more than it was given");

@@ -143,8 +143,11 @@ std::int32_t Assignment::divide(const gantry_assign &req, const std::vector<std:
     }
     const gantry_alloc_input input{sizeof input, 0, req.topic, req.group, consumers.data(), queues.data(), n, n_queues};
     gantry_error problem{};
+    const std::uint64_t begin = read_ticks();
     const std::int32_t status = it->table->assign(it->self, &input, owner->data(), &problem);
+    const std::uint64_t ticks = read_ticks() - begin;
     const bool fine = status == GANTRY_OK && std::all_of(owner->begin(), owner->end(), [n](std::uint32_t o) { return o < n || o == GANTRY_NO_CONSUMER; });
+    if (it->meter != nullptr) it->meter->note(0, 1, fine ? 0 : 1, ticks);
     if (!fine) core_.say(GANTRY_LOG_ERROR, "allocator '" + it->name + "' failed for group '" + std::string(view(req.group)) + "': " + (status == GANTRY_OK ? "it names a consumer that does not exist" : problem.text) + "; the average is used");
     if (!fine) assign_average(n, n_queues, owner->data());
   } else {

@@ -15,6 +15,7 @@ struct Allocator {
   std::string name;  // in lower case; requests name it in capitals
   const gantry_allocator_v1 *table = nullptr;
   void *self = nullptr;
+  CallMeter *meter = nullptr;  // of assign; may be null
 };
 
 // RocketMQ's AVG: runs of neighbouring queues. owner[i] is the index of the consumer of queue i. What is used when an allocator fails.

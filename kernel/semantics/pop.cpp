@@ -103,6 +103,7 @@ std::int32_t Pop::admit(const gantry_pop &req, PopJob &job, gantry_error *err) {
                   "the names of group and topic are too long together: " + pop_retry_topic(group->name, topic->name) + " has to be a topic of at most " + std::to_string(broker::kMaxTopicNameBytes) + " bytes");
   job.group_name = group->name;
   job.topic = topic;
+  job.by_priority = topic->by_priority && (req.flags & GANTRY_POP_ORDER) == 0;
   return GANTRY_OK;
 }
 
@@ -165,7 +166,7 @@ std::int32_t Pop::pop(const gantry_pop &req, gantry_cq cq, gantry_error *err) {
   {
     const std::lock_guard lock(mutex_);
     job->begin = static_cast<std::uint32_t>(++next_pop_);
-    job->retry_first = (req.flags & GANTRY_POP_LOOK) == 0 && next_pop_ % kRetryShare == 0;
+    job->retry_first = (req.flags & GANTRY_POP_LOOK) == 0 && next_pop_ % kRetryShare == 0 && !job->by_priority;
   }
   run(job);
   return GANTRY_OK;
@@ -176,7 +177,8 @@ broker::Topic *Pop::find_topic(std::string_view name) {
   return core_.topics.find(name);
 }
 
-// The queues a pop looks at, each once: its own and those of the retry topic, beginning at a different one each time.
+// The queues a pop looks at, each once: its own and those of the retry topic, beginning at a different one each time, or, where messages
+// have priorities, at the highest.
 bool Pop::next_target(PopJob &job, broker::Topic **topic, std::uint32_t *queue_no, bool *retry) {
   const bool ordered = (job.flags & GANTRY_POP_ORDER) != 0;
   for (; job.stage < 2; ++job.stage, job.step = 0) {
@@ -190,7 +192,7 @@ bool Pop::next_target(PopJob &job, broker::Topic **topic, std::uint32_t *queue_n
     } else {
       const std::uint32_t queues = (*topic)->settings.read_queues;
       if (job.step >= queues) continue;
-      *queue_no = (job.begin + job.step) % queues;
+      *queue_no = job.by_priority ? queues - 1 - job.step : (job.begin + job.step) % queues;
     }
     ++job.step;
     return true;
@@ -266,7 +268,7 @@ void Pop::run(PopJob *job) {
       const std::int32_t accepted = core_.store.table->read(core_.store.self, shard, &read, 1, &at_hand, shards_[shard].store_cq);
       if (accepted < 1) return failed(job, accepted < 0 ? accepted : GANTRY_E_AGAIN);
       if (at_hand == nullptr) return;
-      take(*job, at_hand);
+      if (!take(*job, at_hand)) return;
       if (job->scanned > kMaxScanned && job->result->records.empty() && run_later(*job)) return;
     }
     if (!job->result->records.empty() || found) return finish(job, GANTRY_POP_FOUND);

@@ -36,6 +36,7 @@ struct PopJob : broker::WheelNode {
   // Where it is: stage 0 and 1 are the topic and the group's retry topic for it, in either order.
   std::uint32_t stage = 0, step = 0, begin = 0;
   bool retry_first = false;
+  bool by_priority = false;  // the highest queue first, and what comes again last
   broker::Topic *retry_topic = nullptr;  // null: nothing was ever stored again
   PopQueue *reading = nullptr;
   std::int64_t read_from = 0, pop_ms = 0;
@@ -119,7 +120,7 @@ class Pop : private broker::Forgetter {
   [[nodiscard]] std::uint32_t shard_index() const { return core_.exec->this_shard(core_.host); }
 
   // pop_take.cpp
-  void take(PopJob &job, const gantry_read_result *result);
+  [[nodiscard]] bool take(PopJob &job, const gantry_read_result *result);
   void take_part(PopJob &job, const gantry_read_result &result);
   void take_records(PopJob &job, PopQueue &queue, const gantry_read_result &read, RowOps &rows);
   void count_gets(const PopQueue &queue, const gantry_read_result &read);

@@ -13,22 +13,30 @@ void Pop::on_read(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept 
       pop.failed(job, cqes[i].status);
       continue;
     }
-    pop.take(*job, reinterpret_cast<const gantry_read_result *>(cqes[i].aux));
-    pop.run(job);
+    if (pop.take(*job, reinterpret_cast<const gantry_read_result *>(cqes[i].aux))) pop.run(job);
   }
 }
 
-// A filter's choice of what was read stands for the whole of it.
-void Pop::take(PopJob &job, const gantry_read_result *result) {
+// A filter's choice of what was read stands for the whole of it. False: it is suspended, and the job has ended.
+bool Pop::take(PopJob &job, const gantry_read_result *result) {
   job.scanned += std::max<std::int64_t>(result->next_off - job.read_from, 0);
-  if (job.filter == nullptr || result->n == 0) return take_part(job, *result);
+  if (job.filter == nullptr || result->n == 0) {
+    take_part(job, *result);
+    return true;
+  }
   thread_local broker::Selected selected;
   select(*job.filter, shard_index(), *result, job.max_records - static_cast<std::uint32_t>(job.result->records.size()), kMaxBytesPerQueue, &selected);
+  if (selected.over_budget && selected.records.empty()) {
+    result->owner->release(result->owner);
+    failed(&job, GANTRY_E_BUDGET);
+    return false;
+  }
   gantry_read_result part = *result;
   part.records = selected.records.data();
   part.n = static_cast<std::uint32_t>(selected.records.size());
   part.next_off = selected.next_off;
   take_part(job, part);
+  return true;
 }
 
 // What was read becomes part of the answer, and invisible.

@@ -14,6 +14,7 @@ namespace gantry::commitlog {
 
 class Arena {
  public:
+  static constexpr std::int64_t kFrameAllowance = 64 << 10;  // more than header, trailer and the rest of a block
   static constexpr std::uint32_t kChunks = 64;  // a read result keeps its pins as one 64-bit mask
 
   // `bytes`: a power of two, at least 1 MiB. The count of owners starts at 1. NOMEM when the system refuses the memory.
@@ -36,6 +37,10 @@ class Arena {
   [[nodiscard]] LogPos hot_begin() const { return hot_begin_; }
   // Whether [.., end) may be written now; gives up old chunks as needed. `written` = all before it is on disk.
   [[nodiscard]] bool make_room(LogPos end, LogPos written);
+  // Whether a pin there could be in the way of who stores that record again behind `end`, the end of all that was taken: there may be a filler before it.
+  [[nodiscard]] bool is_next_to_go(LogPos pos, std::uint32_t record_bytes, LogPos end) const {
+    return pos - end < 2 * (std::int64_t{record_bytes} + kFrameAllowance) + static_cast<std::int64_t>(chunk_bytes_) - static_cast<std::int64_t>(bytes_);
+  }
   // Pins the chunks of a hot range and adds them to `mask`; chunks already in the mask are not counted twice.
   void pin(LogPos begin, std::int64_t bytes, std::uint64_t *mask);
 

@@ -15,6 +15,7 @@ constexpr std::int64_t kRetryPrepareMs = 1000;
 constexpr auto kLookWhileMakingRoom = std::chrono::milliseconds(20);
 constexpr std::int64_t kRetryRaiseMs = 5000;
 constexpr std::int64_t kLookAtSpaceMs = 1000;
+constexpr std::int64_t kAgeCachesMs = 10'000;
 }  // namespace
 
 Background::Background(Core &core)
@@ -174,6 +175,7 @@ void Background::background_main() {
     apply_retention();
     note_held_over();
     raise_format();
+    age_caches();
     publish_metrics();
     std::unique_lock lock(wake_mutex_);
     // A checkpoint or two may have to be written before the first file can go.
@@ -181,6 +183,13 @@ void Background::background_main() {
     background_wake_.wait_for(lock, look_in, [this] { return stop_ || look_now_; });
     look_now_ = false;
   }
+}
+
+void Background::age_caches() {
+  if (core_.host.now_ms() < next_age_ms_) return;
+  next_age_ms_ = core_.host.now_ms() + kAgeCachesMs;
+  core_.extents.age();
+  core_.windows.age();
 }
 
 // Before the first reference: from here on only builds that know them open the log.

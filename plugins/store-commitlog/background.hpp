@@ -46,6 +46,7 @@ class Background {
   void apply_retention();
   void drop_unused();
   void raise_format();
+  void age_caches();
   void publish_metrics();
   enum class Why { kOld, kTooMuch, kNoSpace };
   struct Expiry {
@@ -83,6 +84,7 @@ class Background {
   std::int64_t next_seal_ms_ = 0, next_checkpoint_ms_ = 0;
   std::uint64_t last_checkpoint_bytes_ = 0;
   std::int64_t next_raise_ms_ = 0;
+  std::int64_t next_age_ms_ = 0;
   bool force_checkpoint_ = false;
   std::uint64_t *const flushes_cell_, *const bad_records_cell_, *const dropped_cell_, *const unconsumed_cell_, *const full_in_cell_, *const segments_cell_, *const disk_bytes_cell_, *const queues_cell_,
       *const rows_cell_;

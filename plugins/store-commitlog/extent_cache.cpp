@@ -25,6 +25,12 @@ void ExtentBuffers::give_back(AlignedBuffer buffer) {
   if (free_.size() < spare_) free_.push_back(std::move(buffer));
 }
 
+void ExtentBuffers::free_spare() {
+  std::vector<AlignedBuffer> spare;  // freed after the lock
+  const std::lock_guard lock(mutex_);
+  spare.swap(free_);
+}
+
 Extent::Extent(std::shared_ptr<ExtentBuffers> buffers, LogPos begin, std::int64_t bytes)
     : buffers_(std::move(buffers)), begin_(begin), bytes_(bytes), buffer_(buffers_->take()) {}
 
@@ -40,6 +46,7 @@ ExtentCache::ExtentCache(std::int64_t bytes)
 ExtentRef ExtentCache::look_up(std::int64_t key) {
   const auto at = by_pos_.find(key);
   if (at == by_pos_.end()) return nullptr;
+  at->second->used = round_;
   if (at->second->main) main_.splice(main_.begin(), main_, at->second);
   return at->second->extent;
 }
@@ -89,7 +96,7 @@ void ExtentCache::admit(std::int64_t key, ExtentRef extent) {
     ghost_by_pos_.erase(ghost);
   }
   Items &list = seen ? main_ : probation_;
-  list.push_front({std::move(extent), seen});
+  list.push_front({std::move(extent), seen, round_});
   by_pos_[key] = list.begin();
 }
 
@@ -125,6 +132,26 @@ void ExtentCache::drop_before(LogPos begin) {
       return true;
     });
   }
+}
+
+void ExtentCache::age() {
+  std::vector<ExtentRef> left;  // freed after the lock
+  bool empty;
+  {
+    const std::lock_guard lock(mutex_);
+    ++round_;
+    for (Items *list : {&probation_, &main_}) {
+      std::erase_if(*list, [&](Item &item) {
+        if (round_ - item.used <= kIdleRounds) return false;
+        by_pos_.erase(item.extent->begin().v);
+        left.push_back(std::move(item.extent));
+        return true;
+      });
+    }
+    empty = by_pos_.empty() && claims_.empty();
+  }
+  left.clear();
+  if (empty) buffers_->free_spare();
 }
 
 std::size_t ExtentCache::count() {

@@ -3,6 +3,7 @@
 // Keyed by log position, which is never reused. Replacement is 2Q: an extent comes in on probation, a first-in first-out list that takes a
 // quarter of the room once the rest is wanted, however often it is read there; only one that is asked for again after it left
 // moves to the main list, where the least recently used leaves. So a scan passes through probation and leaves the main list alone.
+// What nobody reads for a while leaves too: memory that is worth a lot while a backlog is read is nobody's afterwards.
 #pragma once
 
 #include "files.hpp"
@@ -28,6 +29,8 @@ class ExtentBuffers {
   // Both: [thread: any]
   [[nodiscard]] AlignedBuffer take();
   void give_back(AlignedBuffer buffer);
+  // Those that wait to be used again are freed.
+  void free_spare();
 
  private:
   const std::size_t spare_;
@@ -99,6 +102,9 @@ class ExtentCache {
   void filled(LogPos begin, ExtentRef extent);
   // Nothing before `begin` is wanted any more, now or later. [thread: any]
   void drop_before(LogPos begin);
+  // To be called at even intervals: what nobody asked for since kIdleRounds calls leaves. When all has left, so do buffers kept for use again. [thread: background]
+  void age();
+  static constexpr std::uint32_t kIdleRounds = 3;
 
   [[nodiscard]] const std::shared_ptr<ExtentBuffers> &buffers() const { return buffers_; }
   [[nodiscard]] std::size_t count();
@@ -107,6 +113,7 @@ class ExtentCache {
   struct Item {
     ExtentRef extent;
     bool main;
+    std::uint32_t used;  // the round in which it was asked for last
   };
   using Items = std::list<Item>;
   [[nodiscard]] ExtentRef look_up(std::int64_t key);
@@ -124,6 +131,7 @@ class ExtentCache {
   std::unordered_map<std::int64_t, std::list<std::int64_t>::iterator> ghost_by_pos_;
   std::unordered_set<std::int64_t> claims_;
   LogPos first_wanted_;
+  std::uint32_t round_ = 0;  // calls of age()
 };
 
 }  // namespace gantry::commitlog

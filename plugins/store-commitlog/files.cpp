@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -102,16 +103,21 @@ int Files::space(const std::string &path, DiskSpace *out) {
   return 0;
 }
 
-AlignedBuffer::AlignedBuffer(std::size_t bytes) : p_(nullptr), bytes_(bytes) {
-  void *p = nullptr;
-  GANTRY_ASSERT(::posix_memalign(&p, kBlock, bytes) == 0);
+// Mapped, not from the heap: what is freed goes back to the system, wherever it lies.
+AlignedBuffer::AlignedBuffer(std::size_t bytes) : bytes_(bytes), mapped_(bytes) {
+  void *p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  GANTRY_ASSERT(p != MAP_FAILED);
   p_ = static_cast<std::uint8_t *>(p);
 }
-AlignedBuffer::~AlignedBuffer() { std::free(p_); }
-AlignedBuffer::AlignedBuffer(AlignedBuffer &&other) noexcept : p_(std::exchange(other.p_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+AlignedBuffer::~AlignedBuffer() {
+  if (p_ != nullptr) ::munmap(p_, mapped_);
+}
+AlignedBuffer::AlignedBuffer(AlignedBuffer &&other) noexcept
+    : p_(std::exchange(other.p_, nullptr)), bytes_(std::exchange(other.bytes_, 0)), mapped_(std::exchange(other.mapped_, 0)) {}
 AlignedBuffer &AlignedBuffer::operator=(AlignedBuffer &&other) noexcept {
   std::swap(p_, other.p_);
   std::swap(bytes_, other.bytes_);
+  std::swap(mapped_, other.mapped_);
   return *this;
 }
 

@@ -56,7 +56,7 @@ class AlignedBuffer {
 
  private:
   std::uint8_t *p_;
-  std::size_t bytes_;
+  std::size_t bytes_, mapped_;
 };
 
 // An open file that closes itself.

@@ -1,6 +1,7 @@
 #include "hot_read.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace gantry::commitlog {
 
@@ -10,6 +11,7 @@ struct HotReader::Scan {
   QueueOff at{}, end{};        // next entry; end of what is readable
   std::uint32_t scanned = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t copied = 0;    // of them, copied instead of pinned
   bool cold = false;           // the picked records are on disk only
   bool refers = false;         // one of them is put together from two places
 
@@ -49,6 +51,10 @@ struct HotReader::Scan {
       return scan.stop(GANTRY_STOP_LIMIT);  // a result is all from the arena or all from disk
     }
     scan.bytes += bytes;
+    if (!cold && core_.arena.is_next_to_go(pos, bytes, taken_)) [[unlikely]] {
+      scan.copied += bytes;
+      if (!picked_.empty() && scan.copied > kMaxCopiedHot) return scan.stop(GANTRY_STOP_LIMIT);
+    }
     stored = {core_.arena.at(pos), bytes, 0, nullptr};
   }
   picked_.add() = {{stored, scan.at.v, pos.v, tag, store_ms_of(first_store_ms, row->store_ms_delta)}, row, segment->no, 0};
@@ -104,6 +110,7 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
   if (queue == nullptr) return Answer::kNotFound;
   picked_.clear();
   windows_.clear();
+  taken_ = core_.writer.taken_pos();
   Scan scan{request};
   const QueueOff min = std::min(queue->trim(core_.segments.first_no()), queue->visible);
   scan.at = {request.offset};
@@ -190,6 +197,7 @@ HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *col
   const RecordRow &row = segment->index->record(number);
   if (row.damaged()) return Answer::kCorrupt;
   picked_.clear();
+  taken_ = core_.writer.taken_pos();
   Picked &one = picked_.add();
   one = {{}, &row, segment->no, 0};
   bool in_file = pos < core_.arena.hot_begin();
@@ -213,13 +221,31 @@ HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *col
   return Answer::kInline;
 }
 
+// Such records are copied, not pinned. Who reads what lies there to store it again - retries, timers, transactions - would wait for its own pin: the log goes
+// on only over chunks that nobody reads, and after each attempt the next one would pin the same chunk.
+bool HotReader::is_next_to_go(const Picked &one) const {
+  return core_.arena.is_next_to_go({one.record.phys_pos}, one.record.bytes.n, taken_);
+}
+
 ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
   const std::uint32_t n = picked_.size();
-  ReadResult *result = ReadResult::create(n, 0);
+  std::size_t copied = 0;
+  if (n > 0 && is_next_to_go(picked_[0])) [[unlikely]] {  // in the order of the log, as a queue is
+    for (const Picked &one : picked_) copied += is_next_to_go(one) ? one.record.bytes.n : 0;
+  }
+  ReadResult *result = ReadResult::create(n, copied);
+  std::uint8_t *to = result->bytes();
   std::uint64_t mask = 0, bytes = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
-    result->records()[i] = picked_[i].record;
-    if (picked_[i].record.bytes.n == 0) continue;  // from the index alone
+    gantry_record &record = result->records()[i];
+    record = picked_[i].record;
+    if (record.bytes.n == 0) continue;  // from the index alone
+    if (copied > 0 && is_next_to_go(picked_[i])) {
+      std::memcpy(to, record.bytes.p, record.bytes.n);
+      record.bytes.p = to;
+      to += record.bytes.n;
+      continue;
+    }
     core_.arena.pin({picked_[i].record.phys_pos}, picked_[i].record.bytes.n, &mask);
     bytes += picked_[i].record.bytes.n;
   }
@@ -232,9 +258,9 @@ ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
 // The same when some of the records refer to a base; both parts of each are in the arena. Those come to lie behind each other in the result.
 ReadResult *HotReader::finish_referring(const gantry_read_result &state, ColdRead *cold) {
   const std::uint32_t n = picked_.size();
-  std::size_t put_together = 0;
-  for (const Picked &one : picked_) put_together += one.row->refers() ? one.record.bytes.n : 0;
-  ReadResult *result = ReadResult::create(n, put_together);
+  std::size_t own = 0;
+  for (const Picked &one : picked_) own += one.row->refers() || is_next_to_go(one) ? one.record.bytes.n : 0;
+  ReadResult *result = ReadResult::create(n, own);
   std::uint8_t *to = result->bytes();
   std::uint64_t mask = 0, bytes = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
@@ -242,14 +268,27 @@ ReadResult *HotReader::finish_referring(const gantry_read_result &state, ColdRea
     gantry_record &record = result->records()[i];
     record = one.record;
     const std::uint32_t stored = one.row->bytes();
-    core_.arena.pin({record.phys_pos}, stored, &mask);
-    bytes += stored;
-    if (!one.row->refers()) continue;
-    const Reference reference = stored_reference(record.bytes.p);
-    const LogPos borrowed{reference.base_pos + reference.skip};
-    core_.arena.pin(borrowed, reference.bytes, &mask);
-    bytes += reference.bytes;
-    cold->to_place.push_back({record.bytes.p, stored, core_.arena.at(borrowed), to});
+    const auto pin = [&](LogPos at, std::uint32_t length) {
+      core_.arena.pin(at, length, &mask);
+      bytes += length;
+    };
+    if (one.row->refers()) {
+      const Reference reference = stored_reference(record.bytes.p);
+      const LogPos borrowed{reference.base_pos + reference.skip};
+      const ToPlace parts{record.bytes.p, stored, core_.arena.at(borrowed), to};
+      if (is_next_to_go(one) || core_.arena.is_next_to_go(borrowed, record.bytes.n, taken_)) {
+        parts.place();
+      } else {
+        pin({record.phys_pos}, stored);
+        pin(borrowed, reference.bytes);
+        cold->to_place.push_back(parts);
+      }
+    } else if (is_next_to_go(one)) {
+      std::memcpy(to, record.bytes.p, stored);
+    } else {
+      pin({record.phys_pos}, stored);
+      continue;
+    }
     record.bytes.p = to;
     to += record.bytes.n;
   }

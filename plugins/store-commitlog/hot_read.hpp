@@ -70,6 +70,8 @@ struct ColdRead {
 inline constexpr std::uint32_t kMaxExtentsPinned = 16;    // by one result
 inline constexpr std::size_t kMaxCopiedInline = 32 << 10;  // of records that lie across the border of two extents
 
+inline constexpr std::size_t kMaxCopiedHot = 256 << 10;    // of records that the arena is about to give up
+
 class HotReader {
  public:
   explicit HotReader(Core &core) : core_(core) {}
@@ -107,6 +109,7 @@ class HotReader {
   bool visit(Scan &scan, const IndexWindow &window, const SegmentRef &segment);
   [[nodiscard]] bool visit_windows(Scan &scan, const QueueState &queue);
   [[nodiscard]] std::uint32_t look_at_reference(const RecordRow &row, LogPos pos, bool *cold) const;
+  [[nodiscard]] bool is_next_to_go(const Picked &one) const;
   [[nodiscard]] ReadResult *finish_hot(const gantry_read_result &state);
   [[nodiscard]] ReadResult *finish_referring(const gantry_read_result &state, ColdRead *cold);
   [[nodiscard]] ReadResult *finish_warm(const gantry_read_result &state, ColdRead *cold);
@@ -120,6 +123,7 @@ class HotReader {
   std::vector<const QueuePart *> parts_;  // of the queue being read, newest first
   std::vector<IndexWindowRef> windows_;    // that records were picked from
   std::vector<ExtentRef> extents_;         // of the records picked, while a result is made
+  LogPos taken_;                           // end of all that the writer took, when the read began
 };
 
 }  // namespace gantry::commitlog

@@ -11,6 +11,7 @@ IndexWindowRef IndexWindows::find(std::uint32_t queue, std::uint32_t segment_no,
   const std::lock_guard lock(mutex_);
   const auto at = by_key_.find({queue, segment_no, entry / IndexWindow::kEntries});
   if (at == by_key_.end()) return nullptr;
+  at->second->used = round_;
   items_.splice(items_.begin(), items_, at->second);
   return at->second->window;
 }
@@ -20,12 +21,26 @@ void IndexWindows::put(std::uint32_t queue, std::uint32_t segment_no, std::uint3
   IndexWindowRef left;  // freed after the lock
   const std::lock_guard lock(mutex_);
   if (by_key_.contains(key)) return;
-  items_.push_front({key, std::move(window)});
+  items_.push_front({key, std::move(window), round_});
   by_key_[key] = items_.begin();
   if (items_.size() <= capacity_) return;
   left = std::move(items_.back().window);
   by_key_.erase(items_.back().key);
   items_.pop_back();
+}
+
+void IndexWindows::age() {
+  std::vector<IndexWindowRef> left;  // freed after the lock
+  const std::lock_guard lock(mutex_);
+  for (++round_; !items_.empty() && round_ - items_.back().used > kIdleRounds; items_.pop_back()) {
+    by_key_.erase(items_.back().key);
+    left.push_back(std::move(items_.back().window));
+  }
+}
+
+std::size_t IndexWindows::count() {
+  const std::lock_guard lock(mutex_);
+  return items_.size();
 }
 
 }  // namespace gantry::commitlog

@@ -39,6 +39,10 @@ class IndexWindows {
   [[nodiscard]] IndexWindowRef find(std::uint32_t queue, std::uint32_t segment_no, std::uint32_t entry);
   // [thread: reader]
   void put(std::uint32_t queue, std::uint32_t segment_no, std::uint32_t entry, IndexWindowRef window);
+  // As ExtentCache::age(). [thread: background]
+  void age();
+  static constexpr std::uint32_t kIdleRounds = 3;
+  [[nodiscard]] std::size_t count();
 
  private:
   struct Key {
@@ -53,12 +57,14 @@ class IndexWindows {
   struct Item {
     Key key;
     IndexWindowRef window;
+    std::uint32_t used;  // the round in which it was asked for last
   };
 
   const std::size_t capacity_;
   std::mutex mutex_;  // leaf: everything below
   std::list<Item> items_;  // most recently used first
   std::unordered_map<Key, std::list<Item>::iterator, KeyHash> by_key_;
+  std::uint32_t round_ = 0;  // calls of age()
 };
 
 }  // namespace gantry::commitlog

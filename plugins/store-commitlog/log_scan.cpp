@@ -54,12 +54,12 @@ Result<void> LogScan::flush_from(std::size_t first) {
 
 // A segment wholly before the checkpoint: only its index is wanted.
 Result<void> LogScan::keep_or_rebuild(const SegmentRef &segment) {
-  Result<std::shared_ptr<RunFile>> run = RunFile::open(core_, segment->base, segment->bytes);
+  Result<std::shared_ptr<RunFile>> run = run_of(*segment);
   if (run) {
     segment->run = std::move(*run);
     return {};
   }
-  core_.log(GANTRY_LOG_WARN, run.error().text + ": rebuilding it from " + segment->path);
+  if (!index_stays_) core_.log(GANTRY_LOG_WARN, run.error().text + ": rebuilding it from " + segment->path);
   segment->index = std::make_unique<SegmentIndex>(segment->no);
   IndexBuilder builder(*segment);
   const LogPos pos = pos_;
@@ -94,7 +94,7 @@ Result<std::shared_ptr<RunFile>> LogScan::rebuild(LogPos base) {
 Result<LogScan::Step> LogScan::scan_segment(std::size_t i, const Checkpoint *checkpoint) {
   const SegmentRef &segment = segments_[i];
   pos_ = std::max(pos_, segment->base);
-  Result<std::shared_ptr<RunFile>> run = RunFile::open(core_, segment->base, segment->bytes);
+  Result<std::shared_ptr<RunFile>> run = run_of(*segment);
   if (!run && run.error().code != GANTRY_E_NOT_FOUND) core_.log(GANTRY_LOG_WARN, run.error().text + ": rebuilding it from " + segment->path);
   if (run) {
     const LogPos from = pos_;
@@ -229,7 +229,13 @@ Result<LogScan::Evidence> LogScan::look_ahead(std::size_t i, LogPos bad, LogPos 
 
 void LogScan::apply(const ScannedUnit &unit, IndexBuilder *builder) {
   known_stable_ = std::max(known_stable_, LogPos{unit.frame.header.stable_pos});
-  if (apply_meta_) apply_ops(unit.frame.ops);
+  if (apply_meta_) {
+    apply_ops(unit.frame.ops);
+    // The frame that names a queue may be lost, while one with its records is not. A queue that is made later must not be taken for it.
+    for (const QueueRow &row : unit.frame.queues) {
+      if (!mutated("handles-of-nameless-queues")) core_.queues.note_given(row.queue);
+    }
+  }
   if (builder != nullptr) builder->add(unit.frame, unit.bad);
 }
 
@@ -257,14 +263,22 @@ void LogScan::apply_ops(const std::vector<MetaOp> &ops) {
   }
 }
 
+// What lies in runs is older than what lies in memory, in all that reads: behind an index that stays in memory no run counts. The background writes it again.
+Result<std::shared_ptr<RunFile>> LogScan::run_of(const Segment &segment) const {
+  if (index_stays_) return Error{GANTRY_E_NOT_FOUND, "the index of an older log file than " + segment.path + " is in memory"};
+  return RunFile::open(core_, segment.base, segment.bytes);
+}
+
 // The segment's index goes into a run; without space for it, it stays in memory and the background tries again.
 Result<void> LogScan::seal(const SegmentRef &segment) {
+  if (index_stays_) return {};
   IndexView view = whole_view(*segment->index);
   view.base_reach = base_reach_of(segment->end(), segment->oldest_base);
   const Result<void> written = RunFile::write(core_, segment->base, segment->bytes, segment->first_store_ms, segment->last_store_ms, view);
   if (!written) {
     if (written.error().code != GANTRY_E_NO_SPACE) return written.error();
-    core_.log(GANTRY_LOG_WARN, written.error().text + "; the index of " + segment->path + " stays in memory");
+    core_.log(GANTRY_LOG_WARN, written.error().text + "; the index of " + segment->path + " stays in memory, and those of the log files behind it");
+    index_stays_ = !mutated("runs-are-older-than-memory");
     return {};
   }
   Result<std::shared_ptr<RunFile>> run = RunFile::open(core_, segment->base, segment->bytes);

@@ -50,6 +50,7 @@ class LogScan {
   [[nodiscard]] bool one_is_missing_before(const FrameHeader &header) const;
   void apply(const ScannedUnit &unit, IndexBuilder *builder);
   void apply_ops(const std::vector<MetaOp> &ops);
+  [[nodiscard]] Result<std::shared_ptr<RunFile>> run_of(const Segment &segment) const;
   Result<void> seal(const SegmentRef &segment);
   void report_losses(const IndexBuilder &builder, const Segment &segment);
   void report_damage(LogPos from, LogPos to);
@@ -63,6 +64,7 @@ class LogScan {
   LogPos end_of_clean_;
   std::optional<LogPos> frame_end_;  // of the last frame, when all from there to pos_ is filler
   bool apply_meta_ = true;
+  bool index_stays_ = false;  // that of a segment stays in memory: those of the segments behind it do, too
 };
 
 }  // namespace gantry::commitlog

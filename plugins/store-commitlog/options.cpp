@@ -1,5 +1,7 @@
 #include "options.hpp"
 
+#include "machine_memory.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <optional>
@@ -16,7 +18,8 @@ constexpr gantry_config_key kKeys[] = {
     {"segment_size", GANTRY_KEY_SIZE, 0, "256 MiB", kMiB, 1024 * kMiB, nullptr, "bytes of one log file, a multiple of 1 MiB; applies to new files"},
     {"hot_cache", GANTRY_KEY_SIZE, 0, "32 MiB", kMiB, 4096 * kMiB, nullptr,
      "newest bytes of the log kept in memory, a power of two; also the buffer for writes"},
-    {"read_cache", GANTRY_KEY_SIZE, 0, "16 MiB", kMiB, 65536 * kMiB, nullptr, "memory for reads of older records, shared by all readers"},
+    {"read_cache", GANTRY_KEY_SIZE, 0, "0", 0, 65536 * kMiB, nullptr,
+     "most memory for reads of older records, given back when nobody reads them; 0 = a sixteenth of the memory that the broker may use, 16 MiB to 256 MiB"},
     {"retention", GANTRY_KEY_DURATION, 0, "72h", 0, kForever, nullptr, "records older than this may be dropped, whole log files at a time; 0 = never"},
     {"retention_bytes", GANTRY_KEY_SIZE, 0, "0", 0, kForever, nullptr, "oldest log files are dropped while the log is bigger than this; 0 = unlimited"},
     {"checkpoint_every", GANTRY_KEY_SIZE, 0, "64 MiB", kMiB, kForever, nullptr, "bytes of log between checkpoints: bounds what a start has to scan"},
@@ -109,6 +112,7 @@ Result<Options> Options::from(const gantry_config &config) {
   o.segment_bytes = number("segment_size");
   o.hot_cache_bytes = number("hot_cache");
   o.read_cache_bytes = number("read_cache");
+  if (o.read_cache_bytes == 0) o.read_cache_bytes = std::clamp(usable_memory_bytes() / 16, 16 * kMiB, 256 * kMiB);
   o.retention_ms = number("retention");
   o.retention_bytes = number("retention_bytes");
   o.checkpoint_bytes = number("checkpoint_every");

@@ -75,6 +75,10 @@ class QueueTable {
   [[nodiscard]] std::uint64_t size() const { return size_; }     // handles given so far, dropped ones included
   [[nodiscard]] std::uint64_t alive() const { return alive_; }
   void reserve_handles(std::uint64_t size);  // recovery: handles below were given in an earlier life
+  // Recovery: something is there that was written under this handle, whether or not its name is known. It is not given again. Absurd ones are passed over.
+  void note_given(gantry_queue queue) {
+    if (queue < kMaxQueues) reserve_handles(queue + 1);
+  }
 
  private:
   static constexpr std::uint32_t kSlab = 1024;

@@ -216,6 +216,7 @@ Result<void> Recovery::attach_run(const SegmentRef &segment) {
   segment->last_store_ms = segment->run->footer().last_store_ms;
   segment->oldest_base = oldest_base_of(segment->end(), segment->run->index().base_reach());
   for (const PartRow &row : segment->run->index().parts()) {
+    core_.queues.note_given(row.queue);
     QueueState *queue = core_.queues.get(row.queue);
     if (queue == nullptr) continue;
     queue->add_ref({segment->no, row.count, {row.first_off}, store_ms_of(segment->first_store_ms, row.first_store_ms_delta)});

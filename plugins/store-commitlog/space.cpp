@@ -140,6 +140,7 @@ std::string Space::biggest_topics() const {
 
 void Space::explain(const Error &why, const std::string &remedy) {
   measure();
+  count_topics();  // a disk may fill up between two looks
   const std::string topics = biggest_topics();
   std::string text = why.code == GANTRY_E_NO_SPACE ? "the broker's disk is full: " + bytes_text(disk_.free) + " of " + bytes_text(disk_.total) + " are free in " + core_.data_dir + ", " + bytes_text(keep_free()) + " of them kept for consumer offsets"
                           : "the broker cannot make log files: " + why.text;

@@ -318,6 +318,67 @@ TEST_F(Filter, DearProgramsGetSmallBatches) {
   EXPECT_EQ(answers, 51);
 }
 
+// "budget NAME" gives up in the middle of each batch, before the first message of a batch of one.
+TEST_F(Filter, OneOverItsBudgetStopsWhereItStopped) {
+  for (int i = 0; i < 4; ++i) produce_color("red");
+  const Fetched half = fetch(filtered("budget color"));
+  EXPECT_EQ(half.offsets, (std::vector<std::int64_t>{0, 1}));
+  EXPECT_EQ(half.next_off, 2);
+  EXPECT_EQ(fetch(filtered("budget color", 2)).offsets, (std::vector<std::int64_t>{2}));
+  for (int i = 0; i < 3; ++i) {
+    const Fetched refused = fetch(filtered("budget color", 3));
+    EXPECT_EQ(refused.status, GANTRY_E_BUDGET);
+    EXPECT_EQ(refused.subject, GANTRY_SUBJECT_FILTER);
+  }
+  EXPECT_EQ(fetch(filtered("color=red", 3)).offsets, (std::vector<std::int64_t>{3})) << "others go on";
+}
+
+TEST_F(Filter, AParkedFetchEndsWhenItsFilterIsSuspended) {
+  const gantry_fetch waiting = filtered("budget color", 0, 15'000);
+  submit(waiting);
+  EXPECT_FALSE(answered(waiting));
+  produce_color("red");
+  EXPECT_EQ(result(waiting).status, GANTRY_E_BUDGET);
+}
+
+TEST_F(Filter, WhatExpressionsCostIsCounted) {
+  for (const char *color : {"red", "green", "red"}) produce_color(color);
+  (void)produce(t_, "without");
+  EXPECT_EQ(heartbeat(1, "color=red"), GANTRY_OK);
+  EXPECT_EQ(fetch(filtered("color=red")).offsets.size(), 2u);
+  EXPECT_EQ(fetch(filtered("color=red", 2)).offsets.size(), 1u);
+  std::vector<broker::FilterUsage> usage = broker_->core().filters.usage();
+  ASSERT_EQ(usage.size(), 1u);
+  EXPECT_EQ(usage[0].plugin, "scripted");
+  EXPECT_EQ(usage[0].type, "SCRIPT");
+  EXPECT_EQ(usage[0].text, "color=red");
+  EXPECT_EQ(usage[0].totals.calls, 2u);
+  EXPECT_EQ(usage[0].totals.items, 6u);
+  EXPECT_EQ(usage[0].totals.errors, 0u);
+  EXPECT_GT(usage[0].totals.ticks, 0u);
+  EXPECT_EQ(usage[0].matched, 3u);
+  EXPECT_EQ(usage[0].users, 1u);
+  EXPECT_GT(usage[0].bytes, 0u);
+  EXPECT_FALSE(usage[0].suspended);
+  EXPECT_EQ(usage[0].reason, "");
+
+  EXPECT_EQ(heartbeat(1, "error color", 2), GANTRY_OK);
+  EXPECT_EQ(fetch(filtered("error color")).offsets, (std::vector<std::int64_t>{3}));
+  usage = broker_->core().filters.usage();
+  ASSERT_EQ(usage.size(), 1u);
+  EXPECT_EQ(usage[0].totals.items, 4u);
+  EXPECT_EQ(usage[0].totals.errors, 3u);
+
+  EXPECT_EQ(heartbeat(1, "budget color", 3), GANTRY_OK);
+  EXPECT_EQ(fetch(filtered("budget color", 3)).status, GANTRY_E_BUDGET);
+  usage = broker_->core().filters.usage();
+  ASSERT_EQ(usage.size(), 1u);
+  EXPECT_EQ(usage[0].totals.items, 0u);
+  EXPECT_EQ(usage[0].totals.errors, 1u);
+  EXPECT_TRUE(usage[0].suspended);
+  EXPECT_EQ(usage[0].reason, "the filter is over its budget");
+}
+
 TEST_F(Filter, TagsOfOtherConsumersGoOn) {
   ASSERT_EQ(produce(t_, "a", "TAGS\x01" "A\x02").status, GANTRY_OK);
   produce_color("red");

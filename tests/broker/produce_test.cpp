@@ -109,6 +109,44 @@ TEST_F(Produce, QueueBelowZeroIsPickedRoundRobin) {
   EXPECT_LT(second, 2u);
 }
 
+TEST_F(Produce, APriorityNamesTheQueue) {
+  const gantry_topic t = topic("T", 4);
+  const auto queue_of = [&](std::string_view props, std::uint32_t flags = GANTRY_PRODUCE_BY_PRIORITY) {
+    gantry_produce req = message(t, "x", props, 1);
+    req.flags = flags;
+    const gantry_cqe sent = produce(req);
+    EXPECT_EQ(sent.status, GANTRY_OK);
+    return sent.flags;
+  };
+  EXPECT_EQ(queue_of("_SYS_MSG_PRIORITY_\x01" "0\x02"), 0u);
+  EXPECT_EQ(queue_of("_SYS_MSG_PRIORITY_\x01" "3\x02"), 3u);
+  EXPECT_EQ(queue_of("_SYS_MSG_PRIORITY_\x01" "99\x02"), 3u) << "the highest there is";
+  for (const char *none : {"_SYS_MSG_PRIORITY_\x01-1\x02", "_SYS_MSG_PRIORITY_\x01high\x02", "A\x01" "b\x02"}) EXPECT_EQ(queue_of(none), 1u) << none;
+  EXPECT_EQ(queue_of("_SYS_MSG_PRIORITY_\x01" "3\x02", 0), 1u) << "of a batch";
+}
+
+TEST_F(Produce, WhatIsOfAnotherKindHasNoPriority) {
+  const gantry_topic t = topic("T", 4);
+  gantry_produce req = message(t, "x", "_SYS_MSG_PRIORITY_\x01" "3\x02__SHARDINGKEY\x01k\x02", 1);
+  req.flags = GANTRY_PRODUCE_BY_PRIORITY;
+  EXPECT_EQ(produce(req).flags, 1u);
+  gantry_fetch pulled = pull(t, group("G"), 0);
+  pulled.queue_no = 1;
+  const Fetched got = fetch(pulled);
+  ASSERT_EQ(got.records.size(), 1u);
+  EXPECT_EQ(got.records[0].find("_SYS_MSG_PRIORITY_"), std::string::npos);
+  EXPECT_NE(got.records[0].find("__SHARDINGKEY\x01k"), std::string::npos);
+}
+
+TEST_F(Produce, TheClusterIsTheBrokersToSay) {
+  const gantry_topic t = topic("T");
+  ASSERT_EQ(produce(t, "x", "A\x01" "1\x02" "CLUSTER\x01" "elsewhere\x02WAIT\x01true\x02TAGS\x01TagA").status, GANTRY_OK);
+  const Fetched got = fetch(pull(t, group("G"), 0));
+  ASSERT_EQ(got.records.size(), 1u);
+  EXPECT_EQ(got.records[0].find("elsewhere"), std::string::npos);
+  EXPECT_NE(got.records[0].find("CLUSTER\x01" "DefaultCluster\x02" "A\x01" "1\x02TAGS\x01TagA"), std::string::npos);
+}
+
 TEST_F(Produce, RefusesWhatCannotBeStored) {
   const gantry_topic t = topic("T", 2);
   refused(message(999, "x"), GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_TOPIC);

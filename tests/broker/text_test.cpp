@@ -65,11 +65,18 @@ TEST(Names, OnlyRocketMqsCharacters) {
 }
 
 TEST(Rows, TopicSettingsComeBackAndDamageIsNamed) {
-  const TopicSettings settings{6, 3, 5, 1, 1};
+  TopicSettings settings{6, 3, 5, 1, 1, {}};
   const auto back = decode_settings(encode_settings(settings));
   ASSERT_TRUE(back.ok());
   EXPECT_TRUE(*back == settings);
+  EXPECT_EQ(encode_settings(settings).size(), 21u) << "as older versions read it";
+  settings.attributes = "message.type=FIFO";
+  const std::string row = encode_settings(settings);
+  const auto with = decode_settings(row);
+  ASSERT_TRUE(with.ok());
+  EXPECT_TRUE(*with == settings);
   EXPECT_FALSE(decode_settings("\x01xx").ok());
+  EXPECT_FALSE(decode_settings("\x02xx").ok());
   EXPECT_FALSE(decode_settings(std::string(21, '\x07')).ok());
 }
 

@@ -60,6 +60,31 @@ TEST_F(Topics, SystemTopicsCannotBeChanged) {
   EXPECT_EQ(broker_->topic_upsert(info, &err), GANTRY_E_LIMIT);
 }
 
+TEST_F(Topics, AttributesAreKeptThroughOtherChanges) {
+  gantry_topic_info info{};
+  gantry_error err{};
+  info.name = str("T");
+  info.perm = GANTRY_PERM_READ | GANTRY_PERM_WRITE;
+  info.read_queues = info.write_queues = 4;
+  info.attributes = str("+message.type=FIFO");
+  host_.on_shard(0, [&] { EXPECT_EQ(broker_->topic_upsert(info, &err), GANTRY_OK) << err.text; });
+  const std::int64_t counter = broker_->topics_version().counter;
+  info.attributes = {};
+  info.write_queues = 8;
+  host_.on_shard(0, [&] { EXPECT_EQ(broker_->topic_upsert(info, &err), GANTRY_OK) << err.text; });
+  gantry_topic_info found{};
+  ASSERT_EQ(broker_->topic_find("T", &found), GANTRY_OK);
+  EXPECT_EQ(view(found.attributes), "message.type=FIFO");
+  EXPECT_EQ(found.write_queues, 8u);
+  EXPECT_EQ(broker_->topics_version().counter, counter + 1);
+  info.attributes = str("+message.type=SQUARE");
+  info.write_queues = 2;
+  host_.on_shard(0, [&] { EXPECT_EQ(broker_->topic_upsert(info, &err), GANTRY_E_INVALID); });
+  EXPECT_NE(std::string(err.text).find("topic[T]: attribute message.type"), std::string::npos) << err.text;
+  ASSERT_EQ(broker_->topic_find("T", &found), GANTRY_OK);
+  EXPECT_EQ(found.write_queues, 8u) << "a refused change changes nothing";
+}
+
 TEST_F(Topics, TheBuiltInOnesAreListed) {
   std::set<std::string> names;
   broker_->topic_list([](void *arg, const gantry_topic_info *info) noexcept { static_cast<std::set<std::string> *>(arg)->emplace(view(info->name)); }, &names);

@@ -102,6 +102,23 @@ TEST(Bind, EachProtocolHasItsOwnValues) {
   EXPECT_EQ(text(two, "listen"), ":2");
 }
 
+TEST(Bind, AProtocolKeepsItsDataWhereTheProcessDoes) {
+  const gantry_config_key keys[] = {{"data_dir", GANTRY_KEY_PATH, 0, nullptr, 0, 0, nullptr, "where to"}};
+  const auto folder = [&](const std::string &file) {
+    Document doc = parse(file);
+    const auto config = doc.bind_protocol(0, component(keys));
+    expect_fine(doc);
+    return text(config, "data_dir");
+  };
+  const std::string protocol = "[[protocol]]\nplugin = \"p\"\ncomponent = \"nameserver\"\nlisten = \":1\"\n";
+  const std::string broker = "[[protocol]]\nplugin = \"p\"\nlisten = \":2\"\n";
+  EXPECT_EQ(folder(protocol), "") << "a process that keeps nothing";
+  EXPECT_EQ(folder("[store]\n" + protocol + broker), "gantry-data");
+  EXPECT_EQ(folder("[broker]\ndata_dir = \"/d\"\n" + protocol), "/d");
+  EXPECT_EQ(folder("[broker]\ndata_dir = \"/d\"\n[store]\n" + protocol + "data_dir = \"/own\"\n" + broker), "/own");
+  EXPECT_EQ(folder(protocol + "data_dir = \"/own\"\n"), "/own");
+}
+
 TEST(Bind, ProblemsOfBothStepsAreCollected) {
   Document doc = parse(broker_text("nmae = \"x\"", "retentoin = \"1h\"\ndepth = 0\nengine = \"urnig\"\nsegment_size = \"8 GiB\"\nack = \"never\""));
   const auto config = doc.bind_store(component());

@@ -65,11 +65,12 @@ TEST(Keys, PageListsEveryKeyWithItsDefaultAndRange) {
   expect_listed(page_section("## [store]"), store_keys());
   expect_listed(page_section("## [auth]"), auth_keys());
   expect_listed(page_section("## [[protocol]]"), protocol_keys());
+  expect_listed(page_section("## [[filter]]"), filter_keys());
 }
 
 TEST(Keys, PageListsTheKeysOfThePluginsOfThisBuild) {
   plugin::PluginHost host({PLUGIN_DIR});
-  for (const char *name : {"store-commitlog", "auth-acl", "protocol-remoting"}) {
+  for (const char *name : {"store-commitlog", "auth-acl", "protocol-remoting", "filter-lua"}) {
     if (!std::filesystem::exists(std::filesystem::path(PLUGIN_DIR) / (std::string(name) + ".so"))) continue;
     const auto library = host.load(name);
     ASSERT_TRUE(library) << library.error().text;

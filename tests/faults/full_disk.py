@@ -6,9 +6,10 @@
     drop_oldest    sends go on; the log says what was dropped that a group had not consumed
     drop_consumed  sends go on while the group keeps up; they are refused, naming the group, while it does not
 
-Needs the right to mount a file system (an ext4 image on a loop device, else a tmpfs); exits with 77 where there is none.
+Needs the right to mount a file system (an ext4 image on a loop device, else a tmpfs; with POWERCUT_BINARY the tests' own, in memory); exits with 77 where
+there is none.
 
-Usage: full_disk.py GANTRY_BINARY POLICY
+Usage: full_disk.py GANTRY_BINARY POLICY [POWERCUT_BINARY]
 """
 import contextlib
 import json
@@ -20,6 +21,8 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "support" / "python"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "powercut"))
+import power_disk  # noqa: E402
 import remoting  # noqa: E402
 
 SKIPPED = 77
@@ -33,13 +36,13 @@ RESUME_S = 5
 STORE = 'segment_size = "2 MiB"\nhot_cache = "4 MiB"\ncheckpoint_every = "2 MiB"\nkeep_free = "4 MiB"\nreserve = "1 MiB"\nretention = "0s"\nrecycle = 0\ndisk_full = "{}"\nscrub_every = "1h"\nscrub_rate = "64 KiB"'
 
 
-class NoMount(Exception):
-    pass
-
-
 @contextlib.contextmanager
-def small_disk(folder):
+def small_disk(folder, program):
     """A mounted file system of DISK_MIB MiB. NoMount with what mount said."""
+    if program:
+        with power_disk.PowerDisk(program, folder, f"--size={DISK_MIB << 20}") as disk:
+            yield disk.mount
+        return
     image, mount = folder / "disk.img", folder / "disk"
     mount.mkdir()
     with open(image, "wb") as out:
@@ -58,7 +61,7 @@ def small_disk(folder):
                 until("the disk is unmounted", lambda: subprocess.run(["umount", str(mount)], capture_output=True, check=False).returncode == 0)
             return
         said.append(done.stderr.strip())
-    raise NoMount("; ".join(said))
+    raise power_disk.NoMount("; ".join(said))
 
 
 def until(what, done):
@@ -203,11 +206,11 @@ def drop_consumed(gantry, _disk):
 
 
 def main():
-    binary, policy = sys.argv[1:]
+    binary, policy, program = (sys.argv[1:] + [None])[:3]
     with tempfile.TemporaryDirectory(prefix="gantry-disk-") as folder:
         folder = pathlib.Path(folder)
         try:
-            with small_disk(folder) as disk:
+            with small_disk(folder, program) as disk:
                 with open(disk / "ballast.bin", "wb") as out:
                     os.posix_fallocate(out.fileno(), 0, 16 << 20)
                 gantry = remoting.Gantry(binary, folder, "durable", extra_store=STORE.format(policy))
@@ -222,7 +225,7 @@ def main():
                 finally:
                     if gantry.alive():
                         gantry.kill()
-        except NoMount as why:
+        except power_disk.NoMount as why:
             print(f"skipped: no file system can be mounted here: {why}")
             return SKIPPED
     print("all as it should be")

@@ -17,7 +17,7 @@ export root build
 plugin=$root/plugins/protocol-remoting
 targets=${*:-$(cd "$here" && ls fuzz_*.cpp | sed 's/\.cpp$//')}
 sources=$(ls "$plugin"/codec/*.cpp "$plugin"/json/*.cpp "$plugin"/remoting/*.cpp "$plugin"/registration/*.cpp "$plugin"/nameserver/*.cpp \
-  "$root"/plugins/filter-sql92/[!e]*.cpp "$root"/plugins/filter-sql92/eval.cpp "$root"/plugins/store-commitlog/*.cpp \
+  "$root"/plugins/filter-sql92/[!e]*.cpp "$root"/plugins/filter-sql92/eval.cpp "$root"/plugins/filter-lua/engine.cpp "$root"/plugins/filter-lua/pattern.cpp "$root"/plugins/filter-lua/sandbox.cpp "$root"/plugins/filter-lua/*_library.cpp "$root"/plugins/store-commitlog/*.cpp \
   "$root"/tests/protocol-remoting/fake_*.cpp "$root"/kernel/kit/fake_*.cpp "$root"/kernel/kit/shard_loop.cpp "$root"/kernel/kit/test_util.cpp \
   "$root"/tests/support/store_instance.cpp "$root"/tests/support/store_records.cpp)
 
@@ -26,12 +26,12 @@ cat >"$build/compile.sh" <<'COMPILE'
 #!/bin/sh
 set -eu
 object=$build/obj/$(echo "${1#"$root"/}" | tr '/' '_').o
-if [ -f "$object" ] && [ -z "$(find "$1" "$root/plugins/protocol-remoting" "$root/plugins/filter-sql92" "$root/plugins/store-commitlog" "$root/tests/protocol-remoting" "$root/tests/fuzz" "$root/tests/support" "$root/kernel/kit" \
+if [ -f "$object" ] && [ -z "$(find "$1" "$root/plugins/protocol-remoting" "$root/plugins/filter-sql92" "$root/plugins/filter-lua" "$root/plugins/store-commitlog" "$root/tests/protocol-remoting" "$root/tests/fuzz" "$root/tests/support" "$root/kernel/kit" \
   "$root/sdk" \( -name '*.h' -o -name '*.hpp' -o -name '*.inc' -o -path "$1" \) -newer "$object" -print -quit)" ]; then
   exit 0
 fi
 $(command -v ccache || true) clang++ -std=c++20 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
-  -fno-sanitize-recover=undefined -I"$root" -I"$root/sdk" -I"$root/tests" -I"$root/plugins/protocol-remoting" -I"$root/plugins/filter-sql92" -I"$root/plugins/store-commitlog" -c "$1" -o "$object.new"
+  -fno-sanitize-recover=undefined -I"$root" -I"$root/sdk" -I"$root/tests" -I"$root/plugins/protocol-remoting" -I"$root/plugins/filter-sql92" -I"$root/plugins/filter-lua" -I"$root/plugins/store-commitlog" $(pkg-config --cflags lua5.4) -c "$1" -o "$object.new"
 mv "$object.new" "$object"
 COMPILE
 chmod +x "$build/compile.sh"
@@ -45,7 +45,7 @@ done)
 status=0
 for target in $targets; do
   # shellcheck disable=SC2086
-  clang++ -fsanitize=fuzzer,address,undefined "$build/obj/tests_fuzz_$target.cpp.o" $objects -lisal -luring -lpthread -o "$build/$target"
+  clang++ -fsanitize=fuzzer,address,undefined "$build/obj/tests_fuzz_$target.cpp.o" $objects -lisal -luring -lpthread $(pkg-config --libs lua5.4) -o "$build/$target"
   mkdir -p "$build/corpus/$target"
   limit=-max_total_time=$seconds
   if [ "$target" = fuzz_store ] && [ -z "$named" ]; then limit=-runs=0; fi

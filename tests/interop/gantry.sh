@@ -7,7 +7,7 @@
 #   gantry.sh stop DIR | stop-broker DIR [SIGNAL] | stop-namesrv DIR [SIGNAL]
 #
 # KEY=VALUE lines, with the value as in TOML, go into every [[protocol]] section (tls_cert="/x/cert.pem", ...), with
-# KEY written broker:KEY only into the broker's. The broker takes BROKERPORT and BROKERPORT-2 (VIP). start returns when Gantry says it is ready; stop fails when Gantry
+# KEY written broker:KEY only into the broker's. The broker takes BROKERPORT and BROKERPORT-2 (VIP). start returns when Gantry says it is ready and is registered; stop fails when Gantry
 # did not drain and exit with 0 on SIGTERM. Process ids are in DIR/*.pid, output in DIR/*.out. Starting again in the
 # same DIR goes on with its data. Environment: GANTRY_ACK (acknowledgement level, default durable), GANTRY_BROKER
 # (lines for the section [broker]), GANTRY_AUTH (lines for [auth]; empty: none), GANTRY_NAME (the broker's name, default broker-a).
@@ -72,6 +72,17 @@ launch() { # NAME BINARY DIR, the configuration comes on standard input
   start_process "$3" "$1" ready "$2" run -c "$3/$1.toml"
 }
 
+# Gantry says it is ready after 2 s at the latest; on a busy machine its broker may still be on its way to the name server then, and clients find no route.
+await_registration() { # DIR
+  local i
+  for ((i = 0; i < 300; i++)); do
+    ! grep -q 'registered at name server' "$1/broker.out" || return 0
+    sleep 0.1
+  done
+  echo "gantry.sh: the broker in $1 did not register at its name server within 30 s" >&2
+  return 1
+}
+
 [ $# -ge 2 ] || usage
 command="$1"
 shift
@@ -88,9 +99,13 @@ case "$command" in
   start)
     nsport="$1" port="$2"
     { common "$dir/data"; namesrv "$nsport" "${@:3}"; broker "127.0.0.1:$nsport" "$port" "${@:3}"; } | launch broker "$binary" "$dir"
+    await_registration "$dir"
     ;;
   start-namesrv) { common "$dir/data-namesrv"; namesrv "$@"; } | launch namesrv "$binary" "$dir" ;;
-  start-broker) { common "$dir/data"; broker "$@"; } | launch broker "$binary" "$dir" ;;
+  start-broker)
+    { common "$dir/data"; broker "$@"; } | launch broker "$binary" "$dir"
+    await_registration "$dir"
+    ;;
   stop)
     failed=0
     stop_process "$1" broker || failed=1

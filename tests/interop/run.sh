@@ -3,12 +3,13 @@
 #
 #   run.sh [--client NAME[,NAME...]] [--target gantry|rocketmq|rocketmq-VERSION] [--keep] [--prepare]
 #
-# Clients: java-4.9.8 java-5x java-3x go cpp mqadmin-4.9.8 mqadmin-5x quickstart binary tls cross death room acl; all (the default) is
+# Clients: java-4.9.8 java-5x java-3x go cpp mqadmin-4.9.8 mqadmin-5x quickstart binary tls cross death power room acl; all (the default) is
 # every one of these, mqadmin both of its two. They mostly wait, so INTEROP_JOBS (default 3) of them run at a time, each against a target of
 # its own; with NAMESRV_ADDR or INTEROP_JOBS=1 one after the other against one target.
-# side-by-side, which runs only when named, compares Gantry's replies with those of both RocketMQ versions.
+# side-by-side, which runs only when named, compares Gantry's replies with those of both RocketMQ versions. power (Gantry only) runs a Java client while the
+# broker's disk loses its power; it needs FUSE and POWERCUT_BINARY (default build/release/tests/powercut/powercut), else it is skipped.
 # --prepare only fetches and compiles what the clients need, which needs no broker.
-# Target: with NAMESRV_ADDR set, the running system behind it (tls, cross, death and room then cannot run and are left out).
+# Target: with NAMESRV_ADDR set, the running system behind it (tls, cross, death, power and room then cannot run and are left out).
 # Otherwise a fresh one is started and stopped: Gantry from GANTRY_BINARY (default build/release/gantry), or RocketMQ
 # with --target rocketmq. State and logs go to a temporary folder that is removed when all is well or told when not;
 # --keep keeps it. INTEROP_ONLY and INTEROP_SKIP select cases by regular expressions for whole names; INTEROP_MANY sets
@@ -25,14 +26,14 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/lanes.sh"
 
 # The longest first, so that no long one is left alone at the end.
-CLIENTS_ALL=(mqadmin-5x mqadmin-4.9.8 cross java-5x java-4.9.8 acl tls death go java-3x cpp binary quickstart room)
+CLIENTS_ALL=(mqadmin-5x mqadmin-4.9.8 cross java-5x java-4.9.8 acl tls death power go java-3x cpp binary quickstart room)
 CLIENTS_NAMED=(side-by-side)
 clients=("${CLIENTS_ALL[@]}")
 TARGET=gantry
 keep=0
 prepare_only=0
 
-usage() { sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,21s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 while [ $# -gt 0 ]; do
   case "$1" in

@@ -120,7 +120,8 @@ def refused_files():
 def shipped():
     plugins = pathlib.Path(GANTRY).parent / "plugins"
     rules = tempfile.TemporaryDirectory()
-    for name, more in (("allocator-standard", ()), ("auth-acl", ("--set", f"file={rules.name}/acl.toml")), ("filter-sql92", ("--cases", ROOT / "plugins/filter-sql92/cases.txt")), ("store-commitlog", ())):
+    for name, more in (("allocator-standard", ()), ("auth-acl", ("--set", f"file={rules.name}/acl.toml")), ("filter-sql92", ("--cases", ROOT / "plugins/filter-sql92/cases.txt")),
+                       ("filter-lua", ("--cases", ROOT / "plugins/filter-lua/cases.txt")), ("store-commitlog", ())):
         tests = check(plugins / f"{name}.so", *more)
         bad = [t for t in tests if t["result"] != "passed"]
         assert not bad and len(tests) > 6, f"{name}: {json.dumps(bad, indent=1)}"

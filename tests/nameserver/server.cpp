@@ -65,7 +65,9 @@ void Server::close(gantry_conn conn) {
 ReplyText Server::ask(gantry_conn conn, const RequestText &request) {
   net.take(conn);
   if (feed(conn, frame_of(request)) != GANTRY_OK) return {};
-  const auto replies = read_frames(net.take(conn));
+  std::string bytes = net.take(conn);
+  while (bytes.empty() && host.turn()) bytes = net.take(conn);  // some answers wait for the disk
+  const auto replies = read_frames(bytes);
   return replies.size() == 1 && replies[0].opaque == request.opaque && replies[0].flag == 1 ? replies[0] : ReplyText{};
 }
 

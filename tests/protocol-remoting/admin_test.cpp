@@ -11,7 +11,7 @@ class AdminTest : public RemotingTest {
   void SetUp() override {
     start();
     tool_ = open();
-    broker_->topics["T"] = {0, 6, 2, 2};
+    broker_->topics["T"] = {0, 6, 2, 2, {}};
     broker_->stats["T"][0] = gantry_queue_stat{3, 30, 30, 1'700'000'000'003};
   }
   gantry_conn tool_ = 0;
@@ -64,6 +64,8 @@ TEST_F(AdminTest, ListsOfTopicsAndGroups) {
   ASSERT_EQ(broker_->upserts.size(), 2u);
   EXPECT_EQ(broker_->topics["A"].write_queues, 3u);
   EXPECT_EQ(broker_->topics["A"].flags, GANTRY_TOPIC_ORDER);
+  EXPECT_EQ(ask(tool_, 18, {}, R"({"topicConfigList":[{"topicName":"A","attributes":{"+message.type":"FIFO","-reserve.time":""}}]})").code, 0);
+  EXPECT_EQ(broker_->attribute_changes.back(), "+message.type=FIFO,-reserve.time");
   EXPECT_EQ(ask(tool_, 18, {}, R"({"topicConfigList":[{"topicName":"A","perm":16}]})").code, 1);
   EXPECT_EQ(ask(tool_, 18, {}, R"({"topicConfigList":[]})").code, 1);
   broker_->upsert_status = GANTRY_E_DENIED;
@@ -221,7 +223,7 @@ TEST_F(AdminTest, ProgressOfAllGroupsAndTimeSpans) {
 }
 
 TEST_F(AdminTest, ManyQueuesAreAskedAFewAtATime) {
-  broker_->topics["wide"] = {0, 6, 1000, 1000};
+  broker_->topics["wide"] = {0, 6, 1000, 1000, {}};
   for (std::uint32_t i = 0; i < 1000; ++i) {
     broker_->stats["wide"][i] = gantry_queue_stat{0, 1, 1, 5};
     broker_->entries["wide@" + std::to_string(i)] = {{0, {0, 0, 5, ""}}};
@@ -235,7 +237,7 @@ TEST_F(AdminTest, ManyQueuesAreAskedAFewAtATime) {
 }
 
 TEST_F(AdminTest, AToolThatLeavesEndsItsJob) {
-  broker_->topics["wide"] = {0, 6, 1000, 1000};
+  broker_->topics["wide"] = {0, 6, 1000, 1000, {}};
   for (std::uint32_t i = 0; i < 1000; ++i) {
     broker_->stats["wide"][i] = gantry_queue_stat{0, 1, 1, 5};
     broker_->entries["wide@" + std::to_string(i)] = {{0, {0, 0, 5, ""}}};
@@ -248,7 +250,7 @@ TEST_F(AdminTest, AToolThatLeavesEndsItsJob) {
 }
 
 TEST_F(AdminTest, DelayLevelsAreToldByWhatWasDeliveredLast) {
-  broker_->topics["RMQ_SYS_SCHEDULE_OP_TOPIC"] = {GANTRY_TOPIC_SYSTEM, 6, 2, 2};
+  broker_->topics["RMQ_SYS_SCHEDULE_OP_TOPIC"] = {GANTRY_TOPIC_SYSTEM, 6, 2, 2, {}};
   broker_->stats["RMQ_SYS_SCHEDULE_OP_TOPIC"][1] = gantry_queue_stat{0, 5, 5, 1};
   broker_->entries["RMQ_SYS_SCHEDULE_OP_TOPIC@1"] = {{4, {0, 41, 5, ""}}};
   EXPECT_EQ(ask(tool_, 45, {}).body, R"({"offsetTable":{"1":0,"2":42}})");

@@ -33,6 +33,7 @@ bool FakeBroker::describe(const std::string &name, gantry_topic_info *out) {
   out->perm = it->second.perm;
   out->read_queues = it->second.read_queues;
   out->write_queues = it->second.write_queues;
+  out->attributes = str(it->second.attributes);
   return true;
 }
 

@@ -22,6 +22,7 @@ class FakeBroker {
 
   struct Topic {
     std::uint32_t flags = 0, perm = 6, read_queues = 4, write_queues = 4;
+    std::string attributes;
   };
   struct Produced {  // a gantry_produce with copies of what it borrowed
     gantry_produce req;
@@ -127,6 +128,7 @@ class FakeBroker {
   std::vector<Query> queries;
   std::int32_t query_refusal = 0;
   std::vector<gantry_topic_info> upserts;
+  std::vector<std::string> attribute_changes;  // of the upserts
   std::vector<std::string> topics_deleted, groups_deleted;  // groups: "name/drop_offsets"
   std::uint32_t queue_reads = 0, settles = 0;
   std::string store_host;

@@ -38,13 +38,14 @@ struct FakeBrokerTables {
     const std::string topic = text(name);
     if (topic.find(' ') != std::string::npos) return report(Error{GANTRY_E_INVALID, "illegal topic name"}, err);
     if (!fake().auto_create_topics) return report(Error{GANTRY_E_NOT_FOUND, "topic[" + topic + "] not exist, default " + text(default_topic)}, err);
-    fake().topics[topic] = {0, 6, static_cast<std::uint32_t>(queues), static_cast<std::uint32_t>(queues)};
+    fake().topics[topic] = {0, 6, static_cast<std::uint32_t>(queues), static_cast<std::uint32_t>(queues), {}};
     return fake().describe(topic, out) ? GANTRY_OK : GANTRY_E_INTERNAL;
   }
   static std::int32_t topic_upsert(const gantry_host *, const gantry_topic_info *made, gantry_error *err) noexcept {
     if (fake().upsert_status < 0) return report(Error{fake().upsert_status, "not this topic"}, err);
     fake().upserts.push_back(*made);
-    fake().topics[text(made->name)] = {made->flags, made->perm, made->read_queues, made->write_queues};
+    fake().attribute_changes.push_back(text(made->attributes));
+    fake().topics[text(made->name)] = {made->flags, made->perm, made->read_queues, made->write_queues, {}};
     return GANTRY_OK;
   }
   static void topic_list(const gantry_host *, gantry_topic_fn fn, void *arg) noexcept {

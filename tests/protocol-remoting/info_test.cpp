@@ -9,7 +9,7 @@ class InfoTest : public RemotingTest {
   void SetUp() override {
     start();
     tool_ = open();
-    broker_->topics["T"] = {0, 6, 1, 2};
+    broker_->topics["T"] = {0, 6, 1, 2, {}};
     broker_->stats["T"][0] = gantry_queue_stat{3, 30, 30, 1};
   }
   gantry_conn tool_ = 0;
@@ -73,13 +73,15 @@ TEST_F(InfoTest, TopicStatsAndProgress) {
 }
 
 TEST_F(InfoTest, TopicSettings) {
-  broker_->topics["S"] = {GANTRY_TOPIC_SYSTEM, 6, 1, 1};
+  broker_->topics["S"] = {GANTRY_TOPIC_SYSTEM, 6, 1, 1, {}};
   EXPECT_EQ(ask(tool_, 351, {{"topic", "T"}}).body,
-            R"({"order":false,"perm":6,"readQueueNums":1,"topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"writeQueueNums":2})");
+            R"({"attributes":{},"order":false,"perm":6,"readQueueNums":1,"topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"writeQueueNums":2})");
+  broker_->topics["T"].attributes = "message.type=FIFO,reserve.time=-1";
+  EXPECT_EQ(ask(tool_, 351, {{"topic", "T"}}).body.find(R"({"attributes":{"message.type":"FIFO","reserve.time":"-1"},"order")"), 0u);
   EXPECT_EQ(ask(tool_, 351, {{"topic", "X"}}).code, 17);
   EXPECT_EQ(ask(tool_, 305, {}).body, R"({"topicList":["S"]})");
   const std::string all = ask(tool_, 21, {}).body;
-  EXPECT_NE(all.find(R"("topicConfigTable":{"S":{"order":false,)"), std::string::npos) << all;
+  EXPECT_NE(all.find(R"("topicConfigTable":{"S":{"attributes":{},"order":false,)"), std::string::npos) << all;
   EXPECT_NE(all.find(R"("dataVersion":{"counter":1,"timestamp":1})"), std::string::npos) << all;
 }
 

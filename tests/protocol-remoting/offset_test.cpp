@@ -139,7 +139,7 @@ TEST_F(OffsetTest, CreateTopic) {
   start();
   const gantry_conn c = open();
   const Fields fields = {{"topic", "N"}, {"defaultTopic", "TBW102"}, {"readQueueNums", "8"}, {"writeQueueNums", "6"}, {"perm", "6"},
-                         {"topicFilterType", "SINGLE_TAG"}, {"topicSysFlag", "1"}, {"order", "true"}};
+                         {"topicFilterType", "SINGLE_TAG"}, {"topicSysFlag", "1"}, {"order", "true"}, {"attributes", "+message.type=FIFO,-reserve.time"}};
   EXPECT_EQ(ask(c, 17, fields).code, 0);
   ASSERT_EQ(broker_->upserts.size(), 1u);
   EXPECT_EQ(broker_->upserts[0].read_queues, 8u);
@@ -147,6 +147,7 @@ TEST_F(OffsetTest, CreateTopic) {
   EXPECT_EQ(broker_->upserts[0].perm, 6u);
   EXPECT_EQ(broker_->upserts[0].sys_flag, 1u);
   EXPECT_EQ(broker_->upserts[0].flags, GANTRY_TOPIC_ORDER);
+  EXPECT_EQ(broker_->attribute_changes[0], "+message.type=FIFO,-reserve.time");
 }
 
 TEST_F(OffsetTest, CreateTopicRefusals) {

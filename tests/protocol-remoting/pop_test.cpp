@@ -51,6 +51,18 @@ class PopRequestTest : public RemotingTest {
   FakePop pop_{host_.abi()};
 };
 
+TEST_F(PopRequestTest, WhoPopsNoneGetsNone) {
+  start();
+  const gantry_conn c = open();
+  for (const char *none : {"0", "-1"}) {
+    ASSERT_EQ(feed(c, request(200050, 7, with(pop_fields(), "maxMsgNums", none))), GANTRY_OK);
+    const Reply r = reply(c);
+    EXPECT_EQ(r.code, 210);
+    EXPECT_EQ(r.remark, "NO_MESSAGE_IN_QUEUE");
+  }
+  EXPECT_TRUE(pop_.pops.empty());
+}
+
 TEST_F(PopRequestTest, AsksForWhatTheHeaderSays) {
   start();
   const gantry_conn c = open();

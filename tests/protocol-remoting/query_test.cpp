@@ -28,7 +28,7 @@ TEST_F(QueryTest, RecordsBehindEachOther) {
   const Reply r = reply(c);
   EXPECT_EQ(r.code, 0);
   EXPECT_EQ(r.opaque, 3);
-  EXPECT_EQ(r.body, "newestolder");
+  EXPECT_EQ(r.body, "oldernewest") << "oldest first, as RocketMQ answers";
   EXPECT_TRUE(r.ext.contains("indexLastUpdateTimestamp"));
   EXPECT_TRUE(r.ext.contains("indexLastUpdatePhyoffset"));
   EXPECT_EQ(broker_->results_alive(), 0);
@@ -42,6 +42,16 @@ TEST_F(QueryTest, NothingFound) {
   turn();
   EXPECT_EQ(reply(c).code, 22);
   EXPECT_EQ(broker_->results_alive(), 0);
+}
+
+TEST_F(QueryTest, WhoAsksForNoneFindsNone) {
+  start();
+  const gantry_conn c = open();
+  for (const char *none : {"0", "-1"}) {
+    ASSERT_EQ(feed(c, request(12, 3, fields(none))), GANTRY_OK);
+    EXPECT_EQ(reply(c).code, 22);
+  }
+  EXPECT_TRUE(broker_->queries.empty());
 }
 
 TEST_F(QueryTest, TheProducersIdIsLookedUpWithALimitOfItsOwn) {

@@ -119,7 +119,7 @@ TEST_F(RecallTest, PassesOnWhatTheHandleSaysAndAnswersWithTheId) {
 
 TEST_F(RecallTest, RefusalsBeforeTheBroker) {
   begin();
-  broker_->topics["U"] = {0, 6, 4, 4};
+  broker_->topics["U"] = {0, 6, 4, 4, {}};
   const auto refused = [&](const Fields &fields, std::int32_t code, const std::string &remark) {
     const Reply r = ask(conn_, 370, fields);
     EXPECT_EQ(r.code, code) << r.remark;

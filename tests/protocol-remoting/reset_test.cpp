@@ -11,7 +11,7 @@ class ResetTest : public RemotingTest {
   void SetUp() override {
     start();
     tool_ = open();
-    broker_->topics["T"] = {0, 6, 2, 2};
+    broker_->topics["T"] = {0, 6, 2, 2, {}};
     broker_->stats["T"][0] = gantry_queue_stat{0, 30, 30, 1};
     (void)broker_->group_handle("G");
     broker_->offsets["G@T@0"] = 20;

@@ -232,7 +232,7 @@ TEST_F(SendTest, UnknownTopicWithoutAutoCreationIs17) {
 
 TEST_F(SendTest, RefusalsBeforeTheBroker) {
   broker_->max_message_bytes = 10;
-  broker_->topics["SCHEDULE_TOPIC_XXXX"] = {GANTRY_TOPIC_SYSTEM, 6, 18, 18};
+  broker_->topics["SCHEDULE_TOPIC_XXXX"] = {GANTRY_TOPIC_SYSTEM, 6, 18, 18, {}};
   start();
   const gantry_conn c = open();
   struct Case {
@@ -267,7 +267,7 @@ TEST_F(SendTest, RefusalsBeforeTheBroker) {
 
 TEST_F(SendTest, OrderedTopicOnABrokerWithoutWritePermission) {
   broker_->perm = GANTRY_PERM_READ;
-  broker_->topics["O"] = {GANTRY_TOPIC_ORDER, 6, 4, 4};
+  broker_->topics["O"] = {GANTRY_TOPIC_ORDER, 6, 4, 4, {}};
   start();
   const gantry_conn c = open();
   EXPECT_EQ(ask(c, 310, send_fields("O"), "x").code, 16);

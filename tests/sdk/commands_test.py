@@ -67,6 +67,11 @@ def begins(folder):
             before = text
             assert "it exists" in gantry("new", kind, name, "--lang", language, wanted=1, cwd=folder).stderr
             assert "".join(p.read_text() for p in made.iterdir()) == before
+    said = gantry("new", "filter", "my-rust-filter", "--lang", "rust", wanted=0, cwd=folder).stdout
+    made = folder / "my-rust-filter"
+    text = "".join(p.read_text() for p in made.rglob("*") if p.is_file())
+    assert "cargo build" in said and (made / "src/lib.rs").exists() and "xample_" not in text and "EXAMPLE" not in text and "org.example.my-rust-filter" in text, text
+    assert "no template" in gantry("new", "allocator", "my-rust-allocator", "--lang", "rust", wanted=2, cwd=folder).stderr and not (folder / "my-rust-allocator").exists()
     for name in ("Upper", "9lives", "a_b", "../up", "trailing-", "x" * 41, ""):
         assert gantry("new", "filter", name, wanted=2, cwd=folder).stderr
         assert not (folder / name).exists() or name == "", name

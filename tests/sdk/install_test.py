@@ -47,6 +47,13 @@ def build_with_pkg_config(prefix, source, plugin, compilers):
     run(compiler, f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-pedantic", *flags[0], file, "-o", plugin, *flags[1])
 
 
+def build_with_cargo(source, plugin):
+    """Without a network, and with the compiler's warnings as errors."""
+    run("cargo", "build", "--release", "--offline", cwd=source, env=dict(os.environ, RUSTFLAGS="-D warnings"))
+    plugin.parent.mkdir()
+    shutil.copy(source / "target/release" / f"lib{plugin.stem.replace('-', '_')}.so", plugin)
+
+
 def try_out(gantry, plugin, kind):
     if kind == "filter":
         banner = in_broker.with_broker(gantry, plugin, "filters", in_broker.use_filter("EXAMPLE_FILTER", ["3", "4", "5"]))
@@ -69,12 +76,18 @@ def main():
             work = pathlib.Path(folder) / template.name
             shutil.copytree(template, work)
             kind = template.name.split("-")[0]
-            build_with_cmake(prefix, work, work / "build")
             plugin = work / "build" / f"example-{kind}.so"
+            if template.name.endswith("-rust"):
+                if not shutil.which("cargo"):
+                    print("  skipped: cargo is not installed")
+                    continue
+                build_with_cargo(work, plugin)
+            else:
+                build_with_cmake(prefix, work, work / "build")
             exports(plugin)
             run(gantry, "plugin", "check", plugin, *(["--cases", work / "cases.txt"] if kind == "filter" else []))
             try_out(gantry, plugin, kind)
-            for compilers in (gcc, clang):
+            for compilers in (gcc, clang) if not template.name.endswith("-rust") else ():
                 one_line = work / f"by-{compilers['.c'][0]}.so"
                 build_with_pkg_config(prefix, work, one_line, compilers)
                 if one_line.exists():

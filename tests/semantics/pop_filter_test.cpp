@@ -70,6 +70,15 @@ TEST_F(PopFilter, ALongSearchGoesOnInOtherTurns) {
   EXPECT_EQ(committed(t_), 9000);
 }
 
+// "budget NAME" gives up before the first message of a batch of one, and in the middle of others.
+TEST_F(PopFilter, OneOverItsBudgetPassesOverNothing) {
+  produce_color("red", "a");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(pop(filtered("budget color")).status, GANTRY_E_BUDGET);
+  produce_color("red", "b");
+  EXPECT_EQ(pop(filtered("budget color")).bodies, std::vector<std::string>{"a"});
+  EXPECT_EQ(pop(filtered("color=red")).bodies, std::vector<std::string>{"b"});
+}
+
 TEST_F(PopFilter, ReducedProgramsAreNotEvaluated) {
   produce_color("red", "a");
   EXPECT_EQ(pop(filtered("all")).bodies, std::vector<std::string>{"a"});

@@ -41,6 +41,23 @@ TEST_F(Pop, LooksThroughAllQueues) {
   EXPECT_EQ(pop(t).bodies, std::vector<std::string>{"x"});
 }
 
+TEST_F(Pop, OfATopicWithPrioritiesTheHighestQueueComesFirst) {
+  gantry_topic_info info{};
+  gantry_error err{};
+  info.name = str("T");
+  info.perm = GANTRY_PERM_READ | GANTRY_PERM_WRITE;
+  info.read_queues = info.write_queues = 4;
+  info.attributes = str("+message.type=PRIORITY");
+  host_.on_shard(0, [&] { ASSERT_EQ(broker_->topic_upsert(info, &err), GANTRY_OK) << err.text; });
+  const gantry_topic t = topic("T", 4);
+  for (int round = 0; round < 6; ++round) {
+    for (int q = 0; q < 4; ++q) ASSERT_EQ(produce(t, std::to_string(q), {}, q).status, GANTRY_OK);
+    const Popped all = pop(t);
+    EXPECT_EQ(all.bodies, (std::vector<std::string>{"3", "2", "1", "0"})) << "in round " << round;
+    ack_all(all);
+  }
+}
+
 TEST_F(Pop, AHandleIsGoodOnceAndForOneDelivery) {
   const gantry_topic t = topic("T", 1);
   ASSERT_EQ(produce(t, "a").status, GANTRY_OK);

@@ -135,5 +135,65 @@ TEST_F(Redelivery, SettingsOfTheGroupDecide) {
   EXPECT_TRUE(messages("%RETRY%G").empty());
 }
 
+// A store that takes nothing as long as `busy`, and counts who holds results of look-ups by position.
+class RedeliveryToABusyStore : public Redelivery {
+ protected:
+  const gantry_store_v1 *store_table(const gantry_store_v1 *real) override {
+    real_ = real;
+    held_ = 0;
+    busy_ = false;
+    table_ = *real;
+    table_.append = [](void *self, std::uint32_t shard, const gantry_append *appends, std::uint32_t n, gantry_cq cq) noexcept -> std::int32_t {
+      return busy_ ? 0 : real_->append(self, shard, appends, n, cq);
+    };
+    table_.read_at = [](void *self, std::uint32_t shard, std::int64_t pos, std::uint64_t user_data, const gantry_read_result **out, gantry_cq cq) noexcept -> std::int32_t {
+      const std::int32_t status = real_->read_at(self, shard, pos, user_data, out, cq);
+      if (*out != nullptr) const_cast<gantry_read_result *>(*out)->owner = new Counted((*out)->owner);
+      return status;
+    };
+    return &table_;
+  }
+
+  struct Counted : gantry_owner {
+    explicit Counted(gantry_owner *real) : gantry_owner{nullptr, &let_go, real->bytes}, real_owner(real) { ++held_; }
+    static void let_go(gantry_owner *self) noexcept {
+      auto *counted = static_cast<Counted *>(self);
+      counted->real_owner->release(counted->real_owner);
+      delete counted;
+      --held_;
+    }
+    gantry_owner *real_owner;
+  };
+  static inline const gantry_store_v1 *real_ = nullptr;
+  static inline int held_ = 0;
+  static inline bool busy_ = false;
+  gantry_store_v1 table_{};
+};
+
+// The store goes on over the oldest bytes that it keeps in memory, and waits for whoever reads there. Who waits for the store must not be among them.
+TEST_F(RedeliveryToABusyStore, NothingOfTheStoreIsHeldMeanwhile) {
+  const gantry_cqe sent = produce(topic("T"), "body");
+  busy_ = true;
+  gantry_send_back req{};
+  req.user_data = 77;
+  req.group = group("G");
+  req.phys_pos = position(sent);
+  req.delay_level = 1;
+  req.max_reconsume_times = -1;
+  host_.on_shard(0, [&] { EXPECT_EQ(broker_->redelivery().send_back(req, done_->id()), GANTRY_OK); });
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(held_, 0);
+    EXPECT_EQ(done_->times(77), 0u) << "it waits";
+    pass_ms(100);
+  }
+  busy_ = false;
+  pass_ms(100);
+  ASSERT_TRUE(done_->wait_for(77));
+  EXPECT_EQ(done_->wait_for(77)->status, GANTRY_OK);
+  EXPECT_EQ(held_, 0);
+  pass_ms(1000);
+  EXPECT_EQ(messages("%RETRY%G").size(), 1u);
+}
+
 }  // namespace
 }  // namespace gantry::test

@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include "checkpoint.hpp"
+#include "run_file.hpp"
 
 #include <atomic>
 
@@ -256,6 +257,38 @@ TEST_F(Damage, EveryBitOfACheckpointIsUnderItsChecksums) {
   }
   // Not under a checksum: the zero bytes between sections.
   EXPECT_GT(seen, whole.size() / 3 * 8 / 10);
+}
+
+// Some of it is under no other checksum: how far its references reach.
+TEST_F(Damage, EveryByteOfTheTailOfACheckpointIsUnderItsChecksum) {
+  open();
+  send(queue(), 50, 100, 10);
+  close();
+  const std::string path = dir() + "/checkpoint.1";
+  const std::string whole = slurp(path);
+  for (std::size_t at = whole.size() - sizeof(commitlog::CheckpointTail); at < whole.size(); ++at) {
+    flip(path, static_cast<std::int64_t>(at));
+    open();
+    ASSERT_TRUE(host().logged("checkpoint.1 is damaged")) << at;
+    crash();
+    std::filesystem::remove(dir() + "/checkpoint.0");
+    overwrite(path, 0, whole);
+  }
+}
+
+TEST_F(Damage, EveryByteOfTheFooterOfARunIsUnderItsChecksum) {
+  open();
+  send(queue(), 250, 5000, 20);
+  wait_for("a run", [&] { return runs().size() == 1; });
+  close();
+  const std::string whole = slurp(runs().front());
+  for (std::size_t at = whole.size() - sizeof(commitlog::RunFooter); at < whole.size(); ++at) {
+    flip(runs().front(), static_cast<std::int64_t>(at));
+    open();
+    ASSERT_TRUE(host().logged(".run is damaged: rebuilding it")) << at;
+    close();
+    ASSERT_EQ(slurp(runs().front()), whole) << "it is made again as it was";
+  }
 }
 
 TEST_F(Damage, WithBothCheckpointsGoneAndTheLogsBeginningDroppedOpeningIsRefusedUntilAccepted) {

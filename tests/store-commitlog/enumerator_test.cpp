@@ -1,12 +1,14 @@
 // Records what a store does to its disk and opens every disk that a loss of power could have left behind on the way: everything acknowledged is there
 // at its level's promise, nothing else is damaged, and a second open agrees with the first.
 //
-// GANTRY_ENUMERATE: states per trace; 0 = all of them. GANTRY_ENUMERATE_SEEDS: how many traces of each kind.
+// GANTRY_ENUMERATE: states per trace; 0 = all of them. GANTRY_ENUMERATE_SEEDS: how many traces of each kind. GANTRY_ENUMERATE_OPENS: of how many disks the opening
+// is cut off at each of its own moments; 0 = all of them.
 #include "recorded_life.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <unordered_map>
 
 namespace gantry::test {
@@ -99,40 +101,53 @@ class CrashStates : public ::testing::Test {
     return out;
   }
 
-  // "" or what is wrong with the store that opens that disk. Continues it, kills it, and opens it once more.
-  std::string look_at(const Candidate &one, const Trace &trace, const Ledger &ledger, bool orderly) {
+  // What a disk has to hold to.
+  struct Due {
+    Promise promise;
+    std::optional<Promise> of_a_kill;
+    bool exact = false, nothing_to_cut = false;
+  };
+  static Due due_at(const Candidate &one, const Trace &trace, const Ledger &ledger) {
+    Due due{ledger.promised(trace, one.power_cut_end, true), {}, one.exact, one.exact && one.state.fates.empty() && none_in_flight(trace, one)};
+    if (one.kill_end > 0) due.of_a_kill = ledger.promised(trace, one.kill_end, false);
+    return due;
+  }
+
+  // "" or what is wrong with the store that opens the disk in dir_. Continues it, kills it, and opens it once more.
+  std::string look_at(const Due &due, const Ledger &ledger, std::uint64_t seed, bool orderly) {
     Ledger longer = ledger;
     auto disk = std::make_shared<TwinDisk>();
     LifeOptions options;
     options.config = kQuiet;
-    options.seed = one.state.end + 1;
+    options.seed = seed;
     RecordedLife life(dir_.str(), disk, options, longer);
     std::string why;
     if (const std::int32_t rc = life.open(); rc != GANTRY_OK) return std::string("it does not open: ") + life.store().error().text;
     const auto first = contents_of(life.store(), &why);
     if (!first) return why;
-    why = ledger.check(*first, ledger.promised(trace, one.power_cut_end, true), one.exact);
-    if (why.empty() && one.kill_end > 0) why = ledger.check(*first, ledger.promised(trace, one.kill_end, false), one.exact);
-    if (why.empty() && one.exact && life.store().stats().recovered_bytes_cut > 0 && one.state.fates.empty() && none_in_flight(trace, one)) why = "something was cut, and nothing was torn";
+    why = ledger.check(*first, due.promise, due.exact);
+    if (why.empty() && due.of_a_kill) why = ledger.check(*first, *due.of_a_kill, due.exact);
+    if (why.empty() && due.nothing_to_cut && life.store().stats().recovered_bytes_cut > 0) why = "something was cut, and nothing was torn";
     if (!why.empty()) return why;
     if (why = references_are_marked(*first, ledger); !why.empty()) return why;
-    if (!life.append_a_little()) return "a record is refused after the open";
-    const std::vector<Asked> fresh(longer.asked.end() - 2, longer.asked.end());
+    const std::size_t before = longer.asked.size();
+    if (!life.append_a_little() || !life.append_to_a_new_queue()) return "a record is refused after the open";
+    const std::vector<Asked> fresh(longer.asked.begin() + static_cast<std::ptrdiff_t>(before), longer.asked.end());
     orderly ? life.close() : life.kill();
 
     if (const std::int32_t rc = life.open(); rc != GANTRY_OK) return std::string("it does not open again: ") + life.store().error().text;
     auto second = contents_of(life.store(), &why);
     if (!second) return "second open: " + why;
-    if (one.exact && second->bad_records > 0) return "the second open finds damage";
+    if (due.exact && second->bad_records > 0) return "the second open finds damage";
     Contents expected = *first;
-    Contents::Queue &queue = expected.queues[fresh[0].queue];
-    if (queue.records.empty() && queue.bad.empty()) queue.min_off = fresh[0].offset;
-    queue.records[fresh[0].offset] = {fresh[0].phys_pos, fresh[0].expected(fresh[0].phys_pos)};
-    queue.max_off = fresh[0].offset + 1;
-    if (fresh[1].what == Asked::What::kPut) {
-      expected.rows[fresh[1].key] = fresh[1].value;
-    } else {
-      expected.rows.erase(fresh[1].key);
+    for (const Asked &each : fresh) {
+      if (each.what == Asked::What::kPut) expected.rows[each.key] = each.value;
+      if (each.what == Asked::What::kDelete) expected.rows.erase(each.key);
+      if (each.what != Asked::What::kRecord) continue;
+      Contents::Queue &queue = expected.queues[each.queue];
+      if (queue.records.empty() && queue.bad.empty()) queue.min_off = each.offset;
+      queue.records[each.offset] = {each.phys_pos, each.expected(each.phys_pos)};
+      queue.max_off = each.offset + 1;
     }
     why = difference(expected, *second);
     return why.empty() ? "" : "the second open does not agree with the first: " + why;
@@ -167,7 +182,7 @@ class CrashStates : public ::testing::Test {
       const Candidate &one = *list[i];
       exact += one.exact ? 1 : 0;
       model.materialise(one.state, dir_.str());
-      const std::string why = look_at(one, trace, ledger, i % 4 == 0);
+      const std::string why = look_at(due_at(one, trace, ledger), ledger, one.state.end + 1, i % 4 == 0);
       if (why.empty()) continue;
       ++faults;
       const std::string kept = keep(model, one.state);
@@ -176,6 +191,38 @@ class CrashStates : public ::testing::Test {
     std::printf("  %zu events, %zu crashes, %zu different disks, %zu opened twice, %zu of them without a finished write lost\n", trace.events().size() - trace.begin(), examined,
                 all.size(), list.size(), exact);
     EXPECT_GT(list.size(), 50u);
+  }
+
+  // Opens one disk, and all disks that a loss of power may leave behind while it is opened: what held before has to hold. Answers how many these were.
+  std::size_t crash_while_it_opens(const Candidate &outer, const CrashModel &model, const Due &due, const Ledger &ledger) {
+    model.materialise(outer.state, dir_.str());
+    auto disk = std::make_shared<TwinDisk>();
+    disk->claim_direct = true;
+    disk->trace = std::make_shared<Trace>(dir_.str());
+    disk->trace->begin_with_what_is_there();
+    {
+      Ledger longer = ledger;
+      LifeOptions options;
+      options.config = kQuiet;
+      RecordedLife life(dir_.str(), disk, options, longer);
+      if (life.open() != GANTRY_OK) {
+        ADD_FAILURE() << "it does not open: " << life.store().error().text;
+        return 0;
+      }
+      life.kill();
+    }
+    const CrashModel within(*disk->trace);
+    std::size_t examined = 0;
+    const std::vector<Candidate> all = candidates(*disk->trace, within, &examined);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      within.materialise(all[i].state, dir_.str());
+      const Due now{due.promise, all[i].kill_end > 0 ? due.of_a_kill : std::nullopt, due.exact && all[i].exact, false};
+      const std::string why = look_at(now, ledger, all[i].state.end + 1, i % 4 == 0);
+      if (why.empty()) continue;
+      ADD_FAILURE() << why << "\nthe disk is kept in " << keep(within, all[i].state) << "\nwhile this was opened: " << model.describe(outer.state) << "\n" << within.describe(all[i].state);
+      break;
+    }
+    return all.size();
   }
 
   std::string keep(const CrashModel &model, const CrashState &state) const {
@@ -230,6 +277,26 @@ TEST_P(Recorded, EveryDiskThatACrashMayLeaveHoldsToThePromises) {
     if (HasFatalFailure()) return;
     enumerate(*trace, ledger, most_);
   }
+}
+
+// Recovery writes, too: the end of the last block, a first frame, runs, names. It may be cut off anywhere, and begin again with what it left.
+TEST_P(Recorded, ACrashWhileTheStoreOpensAfterACrashCostsNothingMore) {
+  const std::size_t wanted = number_from("GANTRY_ENUMERATE_OPENS", 6);
+  std::shared_ptr<Trace> trace;
+  Ledger ledger;
+  record(1, &trace, &ledger);
+  if (HasFatalFailure()) return;
+  const CrashModel model(*trace);
+  std::size_t examined = 0, disks = 0, done = 0;
+  const std::vector<Candidate> all = candidates(*trace, model, &examined);
+  const std::size_t opens = wanted == 0 ? all.size() : std::min(wanted, all.size());
+  for (; done < opens && !HasFailure(); ++done) {
+    // Evenly spread, from the last one on: the later ones have more to recover.
+    const Candidate &outer = all[all.size() - 1 - done * all.size() / opens];
+    disks += crash_while_it_opens(outer, model, due_at(outer, *trace, ledger), ledger);
+  }
+  std::printf("  %zu disks opened, %zu different disks left behind on the way\n", done, disks);
+  EXPECT_GT(disks, 10 * done);
 }
 INSTANTIATE_TEST_SUITE_P(Levels, Recorded, ::testing::Values(Kind{"durable", false, "500ms"}, Kind{"mixed", true, "10ms"}, Kind{"mixed_rarely_flushed", true, "60s"}),
                          [](const auto &test) { return test.param.name; });

@@ -149,6 +149,34 @@ TEST(ExtentCache, AFillThatFailsPassesTheClaimOn) {
   EXPECT_TRUE(cache.claim(nth(1)));
 }
 
+TEST(ExtentCache, WhatNobodyAsksForLeavesAfterAWhile) {
+  ExtentCache cache(8 * kBytes);
+  for (std::int64_t i = 0; i < 4; ++i) (void)put(cache, i);
+  const ExtentRef pinned = cache.find(nth(3));
+  for (std::uint32_t round = 0; round < ExtentCache::kIdleRounds; ++round) {
+    cache.age();
+    EXPECT_TRUE(has(cache, 2)) << "asked for in each round";
+    EXPECT_EQ(cache.count(), 4u) << "not yet";
+  }
+  cache.age();
+  EXPECT_EQ(cache.count(), 1u);
+  EXPECT_TRUE(has(cache, 2));
+  EXPECT_EQ(pinned->at(nth(3))[0], 3) << "whoever holds one keeps it";
+  for (std::uint32_t round = 0; round <= ExtentCache::kIdleRounds; ++round) cache.age();
+  EXPECT_EQ(cache.count(), 0u);
+  (void)put(cache, 2);
+  EXPECT_TRUE(has(cache, 2)) << "and can come in again";
+}
+
+TEST(ExtentCache, OfTheMainListTooWhatNobodyAsksForLeaves) {
+  ExtentCache cache(4 * kBytes);
+  for (std::int64_t i = 0; i < 6; ++i) (void)put(cache, i);
+  (void)put(cache, 1);  // asked for again after it left
+  for (std::uint32_t round = 0; round <= ExtentCache::kIdleRounds; ++round) cache.age();
+  EXPECT_EQ(cache.count(), 0u);
+  EXPECT_TRUE(cache.claim(nth(1)));
+}
+
 TEST(ExtentCache, DamagedRecordsAreFoundByPosition) {
   ExtentCache cache(kBytes);
   Extent extent(cache.buffers(), nth(3), kBytes);

@@ -112,6 +112,20 @@ TEST_F(SealedRead, TagsAreChosenFromAWindowAsFromTheRun) {
   }
 }
 
+TEST(IndexWindows, WhatNobodyAsksForLeavesAfterAWhile) {
+  using commitlog::IndexWindows;
+  IndexWindows windows(1 << 20);
+  for (std::uint32_t queue = 0; queue < 4; ++queue) windows.put(queue, 0, 0, std::make_shared<commitlog::IndexWindow>());
+  for (std::uint32_t round = 0; round <= IndexWindows::kIdleRounds; ++round) {
+    EXPECT_EQ(windows.count(), 4u);
+    EXPECT_NE(windows.find(2, 0, 17), nullptr);
+    windows.age();
+  }
+  EXPECT_EQ(windows.count(), 1u);
+  EXPECT_NE(windows.find(2, 0, 17), nullptr);
+  EXPECT_EQ(windows.find(1, 0, 17), nullptr);
+}
+
 TEST_F(SealedRead, ADamagedRecordIsSkippedEachTime) {
   fill();
   close();  // what was read before is in memory

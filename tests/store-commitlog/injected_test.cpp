@@ -114,10 +114,9 @@ TEST_P(Injected, WhateverFailsNothingAcknowledgedIsLost) {
   EXPECT_GT(hits, 0u) << "no such request was met";
 }
 
-// Flushes that fail are not among them (faults_test.cpp has some): docs/design/0009-faults-of-the-store.md, Open.
 INSTANTIATE_TEST_SUITE_P(Kinds, Injected,
-                         ::testing::Values(Fault{DiskOp::kLogWrite, EIO}, Fault{DiskOp::kLogWrite, ENOSPC}, Fault{DiskOp::kLogWrite, -1},
-                                           Fault{DiskOp::kWrite, EIO}, Fault{DiskOp::kWrite, ENOSPC}, Fault{DiskOp::kWrite, -1},
+                         ::testing::Values(Fault{DiskOp::kLogWrite, EIO}, Fault{DiskOp::kLogWrite, ENOSPC}, Fault{DiskOp::kLogWrite, -1}, Fault{DiskOp::kSync, EIO},
+                                           Fault{DiskOp::kSync, ENOSPC}, Fault{DiskOp::kWrite, EIO}, Fault{DiskOp::kWrite, ENOSPC}, Fault{DiskOp::kWrite, -1},
                                            Fault{DiskOp::kCreate, EIO}, Fault{DiskOp::kCreate, ENOSPC}, Fault{DiskOp::kRename, EIO}, Fault{DiskOp::kRename, ENOSPC},
                                            Fault{DiskOp::kAllocate, EIO}, Fault{DiskOp::kAllocate, ENOSPC}, Fault{DiskOp::kSyncDir, EIO}, Fault{DiskOp::kSyncDir, ENOSPC},
                                            Fault{DiskOp::kTruncate, EIO}, Fault{DiskOp::kRemove, EIO}, Fault{DiskOp::kMakeDir, EIO}, Fault{DiskOp::kMakeDir, ENOSPC}),

@@ -228,4 +228,11 @@ bool RecordedLife::append_a_little() {
   return failed_ == failed;
 }
 
+bool RecordedLife::append_to_a_new_queue() {
+  const std::size_t failed = failed_;
+  (void)send({"new", 0}, 60, GANTRY_DURABILITY_DURABLE, 0);
+  settle(true);
+  return failed_ == failed;
+}
+
 }  // namespace gantry::test

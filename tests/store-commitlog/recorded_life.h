@@ -26,6 +26,7 @@ class RecordedLife {
   void work();
   // One record, one row; answers when both are acknowledged. False: one is refused or fails.
   bool append_a_little();
+  bool append_to_a_new_queue();
   void close();  // an orderly stop
   void kill();   // of the process; the machine goes on
   [[nodiscard]] StoreInstance &store() { return *store_; }

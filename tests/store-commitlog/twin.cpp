@@ -39,6 +39,7 @@ class TwinFiles final : public commitlog::Files {
       if (const int error = disk_->on_create(path); error != 0) return -error;
     }
     const int fd = Files::open(path, disk_->claim_direct ? flags & ~O_DIRECT : flags);
+    if (fd >= 0 && (flags & O_TRUNC) != 0) disk_->unflushed_.erase(path);
     if (fd >= 0 && disk_->trace) disk_->trace->opened(fd, path, flags);
     return fd;
   }
@@ -105,19 +106,16 @@ class TwinFiles final : public commitlog::Files {
   int rename(const std::string &from, const std::string &to) override {
     const std::lock_guard lock(disk_->mutex_);
     if (const int error = disk_->fault(DiskOp::kRename); error != 0) return -error;
-    if (auto moved = disk_->unflushed_.extract(from); !moved.empty()) {
-      moved.key() = to;
-      disk_->unflushed_.insert(std::move(moved));
-    }
     const int rc = Files::rename(from, to);
+    if (rc == 0) disk_->renamed(from, to);
     if (rc == 0 && disk_->trace) disk_->trace->renamed(from, to);
     return rc;
   }
   int remove(const std::string &path) override {
     const std::lock_guard lock(disk_->mutex_);
     if (const int error = disk_->fault(DiskOp::kRemove); error != 0) return -error;
-    disk_->unflushed_.erase(path);
     const int rc = Files::remove(path);
+    if (rc == 0) disk_->unflushed_.erase(path);
     if (rc == 0 && disk_->trace) disk_->trace->removed(path);
     return rc;
   }
@@ -153,6 +151,7 @@ class TwinEngine final : public commitlog::IoEngine {
     disk_->wake_engine_ = [this] { signal(); };
   }
   ~TwinEngine() override {
+    for (const Done &done : done_) note(done);
     disk_->wake_engine_ = [] {};
     ::close(event_fd_);
   }
@@ -174,7 +173,7 @@ class TwinEngine final : public commitlog::IoEngine {
         done_.push_back(done);
         continue;
       }
-      if (done.traced && disk_->trace && !disk_->frozen_) disk_->trace->log_done(*done.traced);
+      note(done);
       out[found++] = done.done;
     }
     if (!done_.empty()) signal();
@@ -186,7 +185,14 @@ class TwinEngine final : public commitlog::IoEngine {
   struct Done {
     commitlog::WriteDone done;
     std::optional<std::size_t> traced;
+    std::uint64_t id = 0;  // TwinDisk::Unflushed
   };
+  // Also when the process is dead that asked for it: the kernel finishes the write, and the next flush of the file covers it.
+  void note(const Done &done) {
+    const std::lock_guard lock(disk_->mutex_);
+    disk_->answered(done.id);
+    if (done.traced && disk_->trace) disk_->trace->log_done(*done.traced);
+  }
   // What writes: an engine of the store where the environment names one, so that each runs through all of these tests.
   static std::unique_ptr<commitlog::IoEngine> engine_by_name() {
     const char *name = std::getenv("GANTRY_TEST_ENGINE");
@@ -217,16 +223,17 @@ class TwinEngine final : public commitlog::IoEngine {
     const std::lock_guard lock(disk_->mutex_);
     int error = disk_->fault(DiskOp::kLogWrite);
     if (error == 0) error = disk_->on_log_write(++disk_->log_writes_);
-    if (error > 0) return {{op.cookie, -error}, std::nullopt};
+    if (error > 0) return {{op.cookie, -error}, std::nullopt, 0};
     const std::uint32_t bytes = error < 0 ? op.bytes / 2 : op.bytes;
     const auto offset = static_cast<std::int64_t>(op.file_off);
-    disk_->keep_unflushed(op.fd, op.data, bytes, offset);
+    const std::uint64_t id = ++disk_->next_id_;
+    disk_->keep_unflushed(op.fd, op.data, bytes, offset, id);
     const std::int64_t n = write(op, bytes);
-    Done done{{op.cookie, n}, std::nullopt};
+    Done done{{op.cookie, n}, std::nullopt, id};
     if (n >= 0 && disk_->trace) done.traced = disk_->trace->log_write(op.fd, op.data, bytes, offset, op.dsync && !disk_->ignore_sync);
     if (n < 0 || !op.dsync) return done;
     if (const int rc = disk_->on_sync(disk_->path_of(op.fd)); rc != 0) {
-      done = {{op.cookie, -rc}, std::nullopt};
+      done = {{op.cookie, -rc}, std::nullopt, id};
     } else {
       if (disk_->track_unflushed && !disk_->ignore_sync) disk_->unflushed_[disk_->path_of(op.fd)].back().kept = true;
       if (disk_->real_sync) (void)commitlog::Files().sync(op.fd);
@@ -254,7 +261,16 @@ int TwinDisk::fault(DiskOp op) {
   return on_op(op, ++ops_[static_cast<std::size_t>(op)]);
 }
 
-void TwinDisk::keep_unflushed(int fd, const void *data, std::size_t bytes, std::int64_t offset) {
+void TwinDisk::answered(std::uint64_t log_write) {
+  if (log_write == 0) return;
+  for (auto &[path, writes] : unflushed_) {
+    for (Unflushed &write : writes) {
+      if (write.id == log_write) write.under_way = false;
+    }
+  }
+}
+
+void TwinDisk::keep_unflushed(int fd, const void *data, std::size_t bytes, std::int64_t offset, std::uint64_t log_write) {
   if (!track_unflushed) return;
   const commitlog::AlignedBuffer before(static_cast<std::size_t>(commitlog::align_up(static_cast<std::int64_t>(bytes), commitlog::kBlock)));
   std::memset(before.data(), 0, before.size());
@@ -262,13 +278,13 @@ void TwinDisk::keep_unflushed(int fd, const void *data, std::size_t bytes, std::
   const int read_fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   [[maybe_unused]] const ssize_t n = ::pread(read_fd, before.data(), bytes, offset);
   ::close(read_fd);
-  unflushed_[path].push_back({offset, {reinterpret_cast<char *>(before.data()), bytes}, {static_cast<const char *>(data), bytes}});
+  unflushed_[path].push_back({offset, {reinterpret_cast<char *>(before.data()), bytes}, {static_cast<const char *>(data), bytes}, false, false, log_write != 0, log_write});
 }
 
 void TwinDisk::flushed(const std::string &path) {
   const auto at = unflushed_.find(path);
   if (at == unflushed_.end()) return;
-  for (Unflushed &write : at->second) write.kept |= !write.doomed;
+  for (Unflushed &write : at->second) write.kept |= !write.doomed && !write.under_way;
   if (std::all_of(at->second.begin(), at->second.end(), [](const Unflushed &write) { return write.kept; })) unflushed_.erase(at);
 }
 
@@ -279,15 +295,26 @@ void TwinDisk::flush_failed(const std::string &path) {
 }
 
 void TwinDisk::forget(int fd) {
-  const auto at = unflushed_.find(path_of(fd));
+  const std::string path = path_of(fd);
+  const auto at = unflushed_.find(path);
   if (at == unflushed_.end()) return;
-  for (auto write = at->second.rbegin(); write != at->second.rend(); ++write) {
-    (void)commitlog::Files().write(fd, write->before.data(), write->before.size(), write->offset);
-  }
-  for (const Unflushed &write : at->second) {
-    if (!write.doomed) (void)commitlog::Files().write(fd, write.after.data(), write.after.size(), write.offset);
-  }
+  commitlog::Files disk;
+  const commitlog::FileHandle plain(disk.open(path, O_RDWR));  // the store's own may be one for aligned memory only
+  require(plain.get() >= 0, "cannot open a log file to make it forget");
+  for (auto write = at->second.rbegin(); write != at->second.rend(); ++write) (void)disk.write(plain.get(), write->before.data(), write->before.size(), write->offset);
   std::erase_if(at->second, [](const Unflushed &write) { return write.doomed; });
+  for (Unflushed &write : at->second) {
+    (void)disk.read(plain.get(), write.before.data(), write.before.size(), write.offset);  // without what was lost
+    (void)disk.write(plain.get(), write.after.data(), write.after.size(), write.offset);
+  }
+}
+
+void TwinDisk::renamed(const std::string &from, const std::string &to) {
+  unflushed_.erase(to);  // of the file that had the name before
+  if (auto moved = unflushed_.extract(from); !moved.empty()) {
+    moved.key() = to;
+    unflushed_.insert(std::move(moved));
+  }
 }
 
 std::int64_t TwinDisk::write(int fd, const void *data, std::size_t bytes, std::int64_t offset) {

@@ -71,6 +71,8 @@ class TwinDisk : public std::enable_shared_from_this<TwinDisk> {
     std::string before, after;
     bool kept = false;    // flushed by itself
     bool doomed = false;  // its flush failed: the kernel calls it clean, and it never comes to the disk
+    bool under_way = false;  // a log write that is not answered: no flush covers it for sure, as in the trace
+    std::uint64_t id = 0;    // of a log write
   };
   std::int64_t write(int fd, const void *data, std::size_t bytes, std::int64_t offset);
   int sync(int fd);
@@ -79,13 +81,15 @@ class TwinDisk : public std::enable_shared_from_this<TwinDisk> {
   void flushed(const std::string &path);
   void flush_failed(const std::string &path);
   void forget(int fd);
-  void keep_unflushed(int fd, const void *data, std::size_t bytes, std::int64_t offset);
+  void renamed(const std::string &from, const std::string &to);
+  void keep_unflushed(int fd, const void *data, std::size_t bytes, std::int64_t offset, std::uint64_t log_write = 0);
+  void answered(std::uint64_t log_write);
   [[nodiscard]] std::string path_of(int fd) const;
 
   std::function<void()> wake_engine_ = [] {};
   std::mutex mutex_;
   std::atomic<bool> frozen_ = false, a_flush_failed_ = false;
-  std::uint64_t log_writes_ = 0, reads_ = 0;
+  std::uint64_t log_writes_ = 0, reads_ = 0, next_id_ = 0;
   std::array<std::atomic<std::uint64_t>, kDiskOps> ops_{};
   std::map<std::string, std::vector<Unflushed>> unflushed_;  // by path
 };

@@ -16,6 +16,7 @@ class WarmRead : public CommitlogTest {
   void SetUp() override {
     config["segment_size"] = "64 MiB";  // one segment: its index stays in memory
     config["hot_cache"] = "4 MiB";
+    config["read_cache"] = "16 MiB";
     disk->on_read = [this](std::uint64_t) {
       ++reads;
       return 0;

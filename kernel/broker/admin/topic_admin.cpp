@@ -2,6 +2,7 @@
 #include "kernel/broker/broker.hpp"
 #include "kernel/broker/meta_rows.hpp"
 #include "kernel/broker/registry/names.hpp"
+#include "kernel/broker/registry/topic_attributes.hpp"
 
 #include <gantry++/str.hpp>
 
@@ -58,7 +59,7 @@ std::int32_t Broker::topic_ensure(std::string_view name, std::string_view defaul
     }
     settings.sys_flag = sys_flag;
   }
-  return change_topic(name, settings, out, err);
+  return change_topic(name, settings, {}, out, err);
 }
 
 std::int32_t Broker::topic_upsert(const gantry_topic_info &info, gantry_error *err) {
@@ -79,16 +80,21 @@ std::int32_t Broker::topic_upsert(const gantry_topic_info &info, gantry_error *e
   settings.sys_flag = info.sys_flag;
   settings.flags = info.flags & GANTRY_TOPIC_ORDER;
   gantry_topic_info made{};
-  return change_topic(name, settings, &made, err);
+  return change_topic(name, settings, view(info.attributes), &made, err);
 }
 
 // The row enters the log before any record of the topic can, so a topic is never younger on disk than its messages.
-std::int32_t Broker::change_topic(std::string_view name, const TopicSettings &settings, gantry_topic_info *out, gantry_error *err) {
+std::int32_t Broker::change_topic(std::string_view name, TopicSettings settings, std::string_view attribute_changes, gantry_topic_info *out, gantry_error *err) {
   bool changed = false;
   {
     // The mutex is kept meanwhile, so that a deletion comes before both or after both.
     const std::lock_guard lock(core_.mutex);
     if (core_.burying.contains(name)) return fail(err, GANTRY_E_AGAIN, GANTRY_SUBJECT_STORE, "topic[" + std::string(name) + "] is just being deleted; try again");
+    const Topic *const known = core_.topics.find(name);
+    const bool create = known == nullptr || known->placeholder;
+    const auto attributes = change_attributes(create ? std::string_view() : known->settings.attributes, attribute_changes, create);
+    if (!attributes) return fail(err, attributes.error().code, GANTRY_SUBJECT_TOPIC, "topic[" + std::string(name) + "]: " + attributes.error().text);
+    settings.attributes = *attributes;
     const std::int32_t status = persist(kTopicRows, name, encode_settings(settings));
     if (status != GANTRY_OK) return fail(err, status, GANTRY_SUBJECT_STORE, "topic[" + std::string(name) + "] was not made: the store does not take its settings (code " + std::to_string(status) + ")");
     *out = core_.topics.put(name, settings, &changed).info();

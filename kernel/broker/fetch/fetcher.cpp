@@ -193,6 +193,11 @@ bool Fetcher::on_filtered(Waiter *waiter, const gantry_read_result *result) {
   }
   const std::uint32_t stop = selected.stopped ? GANTRY_STOP_LIMIT : result->stop;
   result->owner->release(result->owner);
+  // Not passed over: whoever asks again, asks for the same messages.
+  if (selected.over_budget) {
+    fail(waiter, GANTRY_E_BUDGET, GANTRY_SUBJECT_FILTER);
+    return false;
+  }
   waiter->looked_at += selected.looked_at;
   if (stop == GANTRY_STOP_LIMIT && !selected.stopped && waiter->looked_at < kMaxLookedAt) {
     waiter->scan_off = selected.next_off;

@@ -51,7 +51,7 @@ void FilterColumns::project() {
   }
 }
 
-std::uint64_t FilterColumns::eval(std::uint32_t shard) {
+Evaluated FilterColumns::eval(std::uint32_t shard) {
   project();
   gantry_filter_batch batch{};
   batch.size = sizeof batch;
@@ -60,10 +60,10 @@ std::uint64_t FilterColumns::eval(std::uint32_t shard) {
   batch.cols = columns_;
   if ((program_->flags() & GANTRY_PROGRAM_NEEDS_PROPS) != 0) batch.props = props_;
   if ((program_->flags() & GANTRY_PROGRAM_NEEDS_BODY) != 0) batch.body = bodies_;
-  const std::uint64_t match = n_ != 0 ? program_->eval(shard, batch) : 0;
+  const Evaluated out = n_ != 0 ? program_->eval(shard, batch) : Evaluated{};
   n_ = 0;
   work_ = 0;
-  return match;
+  return out;
 }
 
 }  // namespace gantry::broker

@@ -15,8 +15,8 @@ class FilterColumns {
   [[nodiscard]] std::uint32_t size() const { return n_; }
   // Steps that evaluating what is there takes at most, about one for each byte that each step of the program may look at.
   [[nodiscard]] std::uint64_t work() const { return work_; }
-  // Bit per message in the order of adding; then it is empty again.
-  [[nodiscard]] std::uint64_t eval(std::uint32_t shard);
+  // Of the messages in the order of adding; then it is empty again.
+  [[nodiscard]] Evaluated eval(std::uint32_t shard);
 
  private:
   void project();

@@ -3,6 +3,8 @@
 #include <gantry++/str.hpp>
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 namespace gantry::broker {
 
@@ -21,8 +23,8 @@ std::uint64_t bytes_of(const std::string &key, const gantry_filter_program &prog
 
 }  // namespace
 
-FilterProgram::FilterProgram(Filters &owner, const gantry_filter_v1 *table, void *self, std::string key, const gantry_filter_program &abi)
-    : owner_(owner), table_(table), self_(self), key_(std::move(key)), abi_(abi) {
+FilterProgram::FilterProgram(Filters &owner, const FilterPort &port, std::string key, const gantry_filter_program &abi)
+    : owner_(owner), port_(port), key_(std::move(key)), abi_(abi) {
   for (std::uint32_t c = 0; c < abi.n_columns; ++c) {
     const std::string_view name = view(abi.columns[c]);
     names_.push_back({name, head_of(name)});
@@ -32,12 +34,59 @@ FilterProgram::FilterProgram(Filters &owner, const gantry_filter_v1 *table, void
 
 FilterProgram::~FilterProgram() { owner_.gone(*this); }
 
-std::uint64_t FilterProgram::eval(std::uint32_t shard, const gantry_filter_batch &batch) const {
+Evaluated FilterProgram::eval(std::uint32_t shard, gantry_filter_batch &batch) const {
+  Evaluated out{0, 0, batch.n};
+  if (abi_.program == nullptr) return out;
   std::uint64_t match = 0, error = 0;
-  if (abi_.program == nullptr) return 0;
-  const std::int32_t status = table_->eval(self_, abi_.program, shard, &batch, &match, &error);
+  gantry_error why;
+  why.text[0] = '\0';
+  batch.err = &why;
+  const std::uint64_t begin = read_ticks();
+  const std::int32_t status = port_.table->eval(port_.self, abi_.program, shard, &batch, &match, &error);
+  const std::uint64_t ticks = read_ticks() - begin;
   const std::uint64_t all = batch.n == GANTRY_FILTER_BATCH_MAX ? ~std::uint64_t{0} : (std::uint64_t{1} << batch.n) - 1;
-  return status == GANTRY_OK || status == GANTRY_E_BUDGET ? match & ~error & all : 0;
+  error &= all;
+  if (status == GANTRY_OK || status == GANTRY_E_BUDGET) out.match = match & ~error & all;
+  if (status == GANTRY_E_BUDGET) {
+    // What comes behind the first one that was not looked at is looked at again with it.
+    const std::uint64_t missing = ~(out.match | error) & all;
+    if (missing != 0) out.looked_at = static_cast<std::uint32_t>(std::countr_zero(missing));
+    error &= out.looked_at == GANTRY_FILTER_BATCH_MAX ? ~std::uint64_t{0} : (std::uint64_t{1} << out.looked_at) - 1;
+    out.match &= out.looked_at == GANTRY_FILTER_BATCH_MAX ? ~std::uint64_t{0} : (std::uint64_t{1} << out.looked_at) - 1;
+  }
+  out.undecided = error;
+  const auto undecided = static_cast<std::uint64_t>(std::popcount(error)) + (status < 0 ? 1u : 0u);
+  meter_.note(0, out.looked_at, undecided, ticks);
+  if (port_.eval_meter != nullptr) port_.eval_meter->note(shard, out.looked_at, undecided, ticks);
+  if (out.match != 0) matched_.fetch_add(static_cast<std::uint64_t>(std::popcount(out.match)), std::memory_order_relaxed);
+  if (why.text[0] != '\0' || status != GANTRY_OK || suspended_.load(std::memory_order_relaxed)) [[unlikely]] note(status, why);
+  return out;
+}
+
+void FilterProgram::note(std::int32_t status, const gantry_error &why) const {
+  const bool before = suspended_.exchange(status == GANTRY_E_BUDGET, std::memory_order_relaxed);
+  if (!before && status == GANTRY_E_BUDGET) owner_.hold(shared_from_this());
+  std::string_view text(why.text, ::strnlen(why.text, sizeof why.text));
+  if (text.empty() && status == GANTRY_E_BUDGET) text = "the filter is over its budget";
+  if (text.empty() && status != GANTRY_OK) text = "the filter fails without saying why";
+  if (text.empty()) return;
+  const std::lock_guard lock(reason_mutex_);
+  reason_ = text;
+}
+
+FilterUsage FilterProgram::usage() const {
+  FilterUsage out;
+  out.plugin = port_.name;
+  const std::size_t end = key_.find('\0');
+  out.type = key_.substr(0, end);
+  out.text = key_.substr(end + 1);
+  out.totals = meter_.totals();
+  out.matched = matched_.load(std::memory_order_relaxed);
+  out.bytes = bytes_of(key_, abi_);
+  out.suspended = suspended_.load(std::memory_order_relaxed);
+  const std::lock_guard lock(reason_mutex_);
+  out.reason = reason_;
+  return out;
 }
 
 std::uint32_t FilterProgram::read_size(std::uint32_t wanted) const {
@@ -54,15 +103,16 @@ void FilterProgram::learn(std::uint32_t looked_at, std::uint32_t matched) const 
 
 Filters::~Filters() { GANTRY_ASSERT(programs_.empty()); }
 
-Result<void> Filters::add(std::string name, const gantry_filter_v1 *table, void *self) {
-  std::string_view types = view(table->expression_types(self));
+Result<void> Filters::add(FilterPort port) {
+  const std::string &name = port.name;
+  std::string_view types = view(port.table->expression_types(port.self));
   while (!types.empty()) {
     const std::size_t end = std::min(types.find(' '), types.size());
     const std::string type(types.substr(0, end));
     types.remove_prefix(std::min(end + 1, types.size()));
     if (type.empty()) continue;
     if (is_tag_type(type)) return Error{GANTRY_E_CONFIG, "filter '" + name + "' offers the expression type TAG, which the broker has itself"};
-    const auto [it, added] = ports_.try_emplace(type, Port{name, table, self});
+    const auto [it, added] = ports_.try_emplace(type, port);
     if (!added) return Error{GANTRY_E_CONFIG, "filters '" + it->second.name + "' and '" + name + "' both offer the expression type " + type + ": leave one out of [broker] filters"};
   }
   return {};
@@ -86,10 +136,14 @@ CompiledFilter Filters::compile(std::string_view type, std::string_view text, ga
       if (auto shared = it->second.shared.lock(); shared != nullptr) return {GANTRY_OK, std::move(shared)};
   }
   // Not under the mutex: two shards may compile the same text at once, and the second one to come uses what the first one made.
-  const auto &[name, table, self] = port->second;
+  const std::string &name = port->second.name;
+  const gantry_filter_v1 *const table = port->second.table;
+  void *const self = port->second.self;
   gantry_filter_program abi{};
   gantry_error problem{};
+  const std::uint64_t begin = read_ticks();
   const std::int32_t status = table->compile(self, str(type), str(text), &abi, &problem);
+  if (CallMeter *const meter = port->second.compile_meter; meter != nullptr) meter->note(0, 1, status != GANTRY_OK ? 1 : 0, read_ticks() - begin);
   if (status != GANTRY_OK) return refuse(status < 0 ? status : GANTRY_E_INTERNAL, problem.text[0] != '\0' ? std::string(problem.text) : "filter '" + name + "' refuses the expression");
   if (!sane(abi)) {
     table->program_release(self, abi.program);
@@ -108,7 +162,7 @@ CompiledFilter Filters::compile(std::string_view type, std::string_view text, ga
     return refuse(GANTRY_E_LIMIT, "the filters of all consumers take " + std::to_string(bytes_ >> 20) + " MiB already, which is as much as they may");
   }
   bytes_ += bytes;
-  made = std::make_shared<FilterProgram>(*this, table, self, key, abi);
+  made = std::make_shared<FilterProgram>(*this, port->second, key, abi);
   programs_[key] = Entry{made, made.get()};
   return {GANTRY_OK, made};
 }
@@ -122,14 +176,28 @@ void Filters::gone(FilterProgram &program) {
     if (program.abi_.program == nullptr) return;
     bytes_ -= bytes_of(program.key_, program.abi_);
   }
-  program.table_->program_release(program.self_, program.abi_.program);
+  program.port_.table->program_release(program.port_.self, program.abi_.program);
+}
+
+void Filters::hold(std::shared_ptr<const FilterProgram> program) {
+  std::vector<Held> gone;  // after the mutex
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  const auto now = std::chrono::steady_clock::now();
+  while (!held_.empty() && (held_.size() >= kHeldMax || now - held_.front().since > kHeldFor)) {
+    gone.push_back(std::move(held_.front()));
+    held_.pop_front();
+  }
+  held_.push_back({now, std::move(program)});
 }
 
 void Filters::close() {
   std::vector<std::shared_ptr<const FilterProgram>> alive;
+  std::deque<Held> held;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
+    held.swap(held_);
     for (const auto &[key, entry] : programs_)
       if (auto shared = entry.shared.lock(); shared != nullptr) alive.push_back(std::move(shared));
   }
@@ -139,8 +207,25 @@ void Filters::close() {
       const std::lock_guard lock(mutex_);
       bytes_ -= bytes_of(program.key_, program.abi_);
     }
-    program.table_->program_release(program.self_, std::exchange(program.abi_.program, nullptr));
+    program.port_.table->program_release(program.port_.self, std::exchange(program.abi_.program, nullptr));
   }
+}
+
+std::vector<FilterUsage> Filters::usage() const {
+  std::vector<std::shared_ptr<const FilterProgram>> alive, held;  // let go of without the mutex
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Held &each : held_) held.push_back(each.program);
+    for (const auto &[key, entry] : programs_)
+      if (auto shared = entry.shared.lock(); shared != nullptr) alive.push_back(std::move(shared));
+  }
+  std::vector<FilterUsage> out;
+  for (const auto &program : alive) {
+    out.push_back(program->usage());
+    const bool is_held = std::find(held.begin(), held.end(), program) != held.end();
+    out.back().users = static_cast<std::uint32_t>(program.use_count()) - (is_held ? 3 : 1);  // less those of here
+  }
+  return out;
 }
 
 std::size_t Filters::program_count() const {

@@ -42,7 +42,7 @@ void select(const FilterProgram &program, std::uint32_t shard, const gantry_read
   out->records.clear();
   out->next_off = read.next_off;
   out->looked_at = 0;
-  out->stopped = false;
+  out->stopped = out->over_budget = false;
   std::uint64_t work = 0, bytes = 0;
   for (std::uint32_t i = 0; i < std::min(read.n, kAheadHeaders); ++i) prefetch_header(read.records[i]);
   while (out->looked_at < read.n && work < kWorkMax) {
@@ -55,10 +55,10 @@ void select(const FilterProgram &program, std::uint32_t shard, const gantry_read
       columns.add(view(read.records[at].bytes));
     }
     work += columns.work();
-    const std::uint64_t match = columns.eval(shard);
-    for (std::uint32_t i = 0; i < n; ++i) {
+    const Evaluated found = columns.eval(shard);
+    for (std::uint32_t i = 0; i < found.looked_at; ++i) {
       const gantry_record &record = read.records[first + i];
-      if ((match >> i & 1) != 0) {
+      if ((found.match >> i & 1) != 0) {
         const bool full = out->records.size() == max_records || (!out->records.empty() && bytes + record.bytes.n > max_bytes);
         if (full) {
           out->stopped = true;
@@ -69,7 +69,8 @@ void select(const FilterProgram &program, std::uint32_t shard, const gantry_read
       }
       ++out->looked_at;
     }
-    if (out->stopped) break;
+    out->over_budget = !out->stopped && found.looked_at < n;
+    if (out->stopped || out->over_budget) break;
   }
   out->stopped = out->looked_at < read.n;
   if (out->stopped) out->next_off = read.records[out->looked_at].queue_off;

@@ -15,6 +15,7 @@ struct Selected {
   std::int64_t next_off = 0;           // after the last one looked at
   std::uint32_t looked_at = 0;
   bool stopped = false;                // before the end of what was read: enough found, or enough work for one turn
+  bool over_budget = false;            // the filter is suspended: what follows was not looked at, and will not be for now
 };
 
 // At most max_records that match and together have at most max_bytes, but for the first. Bounded work: see kWorkMax. `out` is used again and again.

@@ -5,10 +5,14 @@
 #include "kernel/broker/fetch/fetcher.hpp"
 #include "kernel/broker/record/java_hash.hpp"
 #include "kernel/broker/record/properties.hpp"
+#include "kernel/broker/record/property_edit.hpp"
 #include "kernel/broker/record/record_append.hpp"
 #include "kernel/broker/registry/names.hpp"
 
 #include <gantry++/str.hpp>
+
+#include <algorithm>
+#include <charconv>
 
 namespace gantry::broker {
 
@@ -25,6 +29,21 @@ HostAddress born_host(const gantry_produce &req) {
   std::memcpy(host.ip, req.born_host, sizeof host.ip);
   host.port = req.born_port;
   return host;
+}
+
+constexpr std::string_view kPriority = "_SYS_MSG_PRIORITY_";
+
+// Below 0: none that counts.
+std::int32_t priority_of(const PropertyScan &props) {
+  std::int32_t priority = -1;
+  const char *const end = props.priority.data() + props.priority.size();
+  const auto [stop, error] = std::from_chars(props.priority.data(), end, priority);
+  return error == std::errc() && stop == end ? priority : -1;
+}
+
+// A message is of one kind: what is transactional, delayed or of a sharding key has no priority.
+bool of_another_kind(const PropertyScan &props) {
+  return props.transaction || !props.delay.empty() || props.timer > TimerKind::kStartDeliverTime || props.sharded;
 }
 
 }  // namespace
@@ -68,6 +87,7 @@ std::uint32_t Producer::produce_some(Shard &shard, const gantry_produce *reqs, s
   std::uint8_t *scratch = shard.scratch.data();
   const std::int64_t now_ms = core_.now_ms();
   shard.keys.clear();
+  shard.rewritten.clear();
   for (std::uint32_t i = 0; i < n; ++i) {
     if (admitted[i].status != GANTRY_OK) continue;
     build(shard, reqs[i], admitted[i], now_ms, built[count], appends[count], scratch);
@@ -136,13 +156,23 @@ void Producer::admit_one(const gantry_produce &req, Admitted &out) {
 }
 
 void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted, std::int64_t now_ms, Built &built, gantry_append &append, std::uint8_t *&scratch) {
-  const PropertyScan props = scan_properties(view(req.props));
+  PropertyScan props = scan_properties(view(req.props));
+  const std::int32_t priority = (req.flags & GANTRY_PRODUCE_BY_PRIORITY) != 0 ? priority_of(props) : -1;
+  const bool drops_priority = priority >= 0 && of_another_kind(props);
+  if (props.names_cluster || drops_priority) [[unlikely]] {
+    PropertyEdit edit(view(req.props));
+    edit.remove("CLUSTER");
+    if (drops_priority) edit.remove(kPriority);
+    props = scan_properties(shard.rewritten.emplace_back(edit.text()));
+  }
   const auto refuse = [&admitted](std::int32_t status, std::uint32_t subject) {
     admitted.status = status;
     admitted.subject = subject;
   };
   // Such bits come with the property or from nobody; stored as they are they would make a message that is never seen.
   if (!props.transaction && (req.sys_flags & kSysFlagTransactionMask) != 0) return refuse(GANTRY_E_INVALID, GANTRY_SUBJECT_PROPERTIES);
+  if (priority >= 0 && !drops_priority)
+    if (const std::int32_t status = place_by_priority(priority, admitted); status != GANTRY_OK) return refuse(status, GANTRY_SUBJECT_STORE);
   if (req.lead_props.n > GANTRY_LEAD_PROPS_BYTES) return refuse(GANTRY_E_LIMIT, GANTRY_SUBJECT_PROPERTIES);
   Place place{admitted.topic, admitted.store_queue, admitted.queue_no, java_hash(props.tags), {}};
   if (is_dead_letter(req, *admitted.topic)) {
@@ -176,6 +206,19 @@ void Producer::build(Shard &shard, const gantry_produce &req, Admitted &admitted
   record.durability = req.durability;
   GANTRY_ASSERT(scratch + kScratchPerRecord <= shard.scratch.data() + shard.scratch.size());
   if (const std::int32_t status = lay_out(record, scratch, shard.keys, &built.parts, &append); status != GANTRY_OK) refuse(status, GANTRY_SUBJECT_PROPERTIES);
+}
+
+// Also in a topic that is not of this kind, as RocketMQ does.
+std::int32_t Producer::place_by_priority(std::int32_t priority, Admitted &admitted) {
+  const std::lock_guard lock(core_.mutex);
+  const std::uint32_t queues = admitted.topic->settings.write_queues;
+  const std::uint32_t queue_no = queues == 0 ? 0 : std::min(static_cast<std::uint32_t>(priority), queues - 1);
+  if (queue_no == admitted.queue_no || queue_no >= admitted.topic->queues.size()) return GANTRY_OK;
+  std::int32_t status = GANTRY_OK;
+  admitted.store_queue = core_.open_queue(*admitted.topic, queue_no, &status);
+  admitted.queue_no = queue_no;
+  admitted.queue = &admitted.topic->queues[queue_no];
+  return status;
 }
 
 // Consumers send to their %RETRY% topic themselves when they cannot give a message back, and orderly ones at their last attempt.

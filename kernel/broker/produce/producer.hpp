@@ -5,6 +5,8 @@
 #include "kernel/broker/produce/diverter.hpp"
 #include "kernel/broker/record/record_append.hpp"
 
+#include <deque>
+#include <string>
 #include <vector>
 
 namespace gantry::broker {
@@ -42,6 +44,7 @@ class Producer {
     std::vector<std::uint8_t> scratch;  // record headers and tails of one batch
     std::vector<gantry_cqe> out;        // completions of one delivery
     std::vector<std::uint64_t> keys;    // key hashes of one batch, record by record
+    std::deque<std::string> rewritten;  // properties of one batch that are not stored as they came
   };
   struct Admitted {  // verdict on one request
     Topic *topic = nullptr;
@@ -61,6 +64,7 @@ class Producer {
   void admit(const gantry_produce *reqs, std::uint32_t n, Admitted *out);
   void admit_one(const gantry_produce &req, Admitted &out);
   void build(Shard &shard, const gantry_produce &req, Admitted &admitted, std::int64_t now_ms, Built &built, gantry_append &append, std::uint8_t *&scratch);
+  [[nodiscard]] std::int32_t place_by_priority(std::int32_t priority, Admitted &admitted);
   [[nodiscard]] bool is_dead_letter(const gantry_produce &req, const Topic &topic);
   [[nodiscard]] std::int32_t bury(Admitted &admitted, Place &place);
   std::uint32_t take_slot(Shard &shard);

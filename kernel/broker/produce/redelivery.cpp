@@ -43,8 +43,7 @@ void Redelivery::start(std::uint32_t shard_count) {
 void Redelivery::stop() {
   for (Shard &shard : shards_) {
     core_.cq->close(core_.host, shard.store_cq);
-    for (Job &job : shard.jobs)
-      if (job.record != nullptr) job.record->owner->release(job.record->owner);
+    for (Job &job : shard.jobs) let_go(job);
   }
   shards_.clear();
 }
@@ -68,14 +67,19 @@ std::int32_t Redelivery::send_back(const gantry_send_back &req, gantry_cq cq) {
   job.user_data = req.user_data;
   job.cq = cq;
   job.group = group;
+  job.phys_pos = req.phys_pos;
   job.delay_level = req.delay_level;
   job.max_reconsume_times = req.max_reconsume_times;
-  const std::int32_t status = core_.store.table->read_at(core_.store.self, index, req.phys_pos, reinterpret_cast<std::uint64_t>(&job), &job.record, shards_[index].store_cq);
+  begin(job);
+  return GANTRY_OK;
+}
+
+void Redelivery::begin(Job &job) {
+  const std::int32_t status = core_.store.table->read_at(core_.store.self, job.shard->index, job.phys_pos, reinterpret_cast<std::uint64_t>(&job), &job.record, job.shard->store_cq);
   if (status < 0)
     finish(job, status, GANTRY_SUBJECT_BODY);
   else if (job.record != nullptr)
     run(job);
-  return GANTRY_OK;
 }
 
 void Redelivery::on_store(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept {
@@ -91,16 +95,17 @@ void Redelivery::on_store(void *self, const gantry_cqe *cqes, std::uint32_t n) n
   }
 }
 
-// Stores what was read again; comes back later when the store is busy.
+// Stores what was read again; comes back later when the store is busy. What was read is not held meanwhile: it may lie just where the store would go on.
 void Redelivery::run(Job &job) {
   StoredMessage message;
   if (job.record->n == 0 || !parse_record(view(job.record->records[0].bytes), &message)) return finish(job, GANTRY_E_NOT_FOUND, GANTRY_SUBJECT_BODY);
   const std::int32_t status = store_again(job, message);
+  let_go(job);
   if (status == GANTRY_OK) return;
   if (status != GANTRY_E_AGAIN) return finish(job, status, status == GANTRY_E_DENIED ? GANTRY_SUBJECT_TOPIC : GANTRY_SUBJECT_STORE);
   const auto again = [](void *arg) noexcept {
     auto *waiting = static_cast<Job *>(arg);
-    waiting->shard->owner->run(*waiting);
+    waiting->shard->owner->begin(*waiting);
   };
   if (core_.exec->timer_arm(core_.host, job.shard->index, kStoreBusyMs, again, &job) == 0) finish(job, GANTRY_E_AGAIN, GANTRY_SUBJECT_STORE);
 }
@@ -182,10 +187,14 @@ void Redelivery::on_stored(void *arg, std::uint64_t, const gantry_cqe &cqe) {
 
 void Redelivery::finish(Job &job, std::int32_t status, std::uint32_t subject) {
   core_.complete(job.cq, job.user_data, status, status == GANTRY_OK ? GANTRY_SUBJECT_NONE : subject);
-  if (job.record != nullptr) job.record->owner->release(job.record->owner);
-  job.record = nullptr;
+  let_go(job);
   job.next_free = job.shard->free;
   job.shard->free = &job;
+}
+
+void Redelivery::let_go(Job &job) {
+  if (job.record != nullptr) job.record->owner->release(job.record->owner);
+  job.record = nullptr;
 }
 
 }  // namespace gantry::broker

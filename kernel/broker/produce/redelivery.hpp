@@ -28,6 +28,7 @@ class Redelivery {
     std::uint64_t user_data = 0;
     gantry_cq cq = 0;
     std::string group;
+    std::int64_t phys_pos = 0;
     std::int32_t delay_level = 0, max_reconsume_times = 0;
     const gantry_read_result *record = nullptr;
     Job *next_free = nullptr;
@@ -41,10 +42,12 @@ class Redelivery {
   };
 
   [[nodiscard]] static Job &take(Shard &shard);
+  void begin(Job &job);
   void run(Job &job);
   [[nodiscard]] std::int32_t store_again(Job &job, const StoredMessage &message);
   [[nodiscard]] Topic *topic_of(const std::string &name, std::int32_t *status);
   void finish(Job &job, std::int32_t status, std::uint32_t subject);
+  static void let_go(Job &job);
   static void on_store(void *self, const gantry_cqe *cqes, std::uint32_t n) noexcept;
   static void on_stored(void *arg, std::uint64_t, const gantry_cqe &cqe);
 

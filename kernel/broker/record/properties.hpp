@@ -26,6 +26,9 @@ struct PropertyScan {
   bool deletes_timer = false;            // TIMER_DEL_UNIQKEY
   bool transaction = false;  // TRAN_MSG = true
   std::string_view check_immunity;       // CHECK_IMMUNITY_TIME_IN_SECONDS
+  std::string_view priority;             // _SYS_MSG_PRIORITY_
+  bool sharded = false;                  // __SHARDINGKEY
+  bool names_cluster = false;            // CLUSTER, which is the broker's to say
 };
 
 namespace detail {
@@ -50,12 +53,18 @@ inline void note_property(PropertyScan &scan, std::string_view key, std::string_
     case 5:
       if (key == "DELAY" && value != "0") scan.delay = value;
       break;
+    case 7:
+      if (key == "CLUSTER") scan.names_cluster = true;
+      break;
     case 8:
       if (key == "TRAN_MSG") scan.transaction = is_true(value);
       if (key == "UNIQ_KEY") scan.uniq_key = value;
       break;
     case 12:
       if (key == "TIMER_OUT_MS") scan.was_timer = true;
+      break;
+    case 13:
+      if (key == "__SHARDINGKEY") scan.sharded = true;
       break;
     case 14:
       if (key == "TIMER_DELAY_MS") note_timer(scan, TimerKind::kDelayMs, value);
@@ -71,6 +80,7 @@ inline void note_property(PropertyScan &scan, std::string_view key, std::string_
       break;
     case 18:
       if (key == "__STARTDELIVERTIME") note_timer(scan, TimerKind::kStartDeliverTime, value);
+      if (key == "_SYS_MSG_PRIORITY_") scan.priority = value;
       break;
     case 30:
       if (key == "CHECK_IMMUNITY_TIME_IN_SECONDS") scan.check_immunity = value;

@@ -1,9 +1,15 @@
 #include "kernel/broker/registry/topics.hpp"
 
+#include "kernel/broker/registry/topic_attributes.hpp"
+
 #include <gantry++/bytes.hpp>
 #include <gantry++/str.hpp>
 
 namespace gantry::broker {
+
+namespace {
+constexpr std::size_t kRowBytes = 21;  // without attributes
+}  // namespace
 
 gantry_topic_info Topic::info() const {
   gantry_topic_info out{};
@@ -15,6 +21,7 @@ gantry_topic_info Topic::info() const {
   out.read_queues = settings.read_queues;
   out.write_queues = settings.write_queues;
   out.sys_flag = settings.sys_flag;
+  out.attributes = str(settings.attributes);
   return out;
 }
 
@@ -38,20 +45,22 @@ Topic &Topics::put(std::string_view name, const TopicSettings &settings, bool *c
     by_name_.emplace(topic->name, topic);
   }
   topic->settings = settings;
+  topic->settings.attributes = *attribute_texts_.emplace(settings.attributes).first;
+  topic->by_priority = attribute(topic->settings.attributes, "message.type") == "PRIORITY";
   topic->placeholder = false;
   while (topic->queues.size() < topic->queue_limit()) topic->queues.emplace_back();
   return *topic;
 }
 
 std::string encode_settings(const TopicSettings &settings) {
-  std::string row(21, '\0');
-  row[0] = 1;
+  std::string row(kRowBytes, '\0');
+  row[0] = settings.attributes.empty() ? 1 : 2;
   store_be32(row.data() + 1, settings.perm);
   store_be32(row.data() + 5, settings.read_queues);
   store_be32(row.data() + 9, settings.write_queues);
   store_be32(row.data() + 13, settings.sys_flag);
   store_be32(row.data() + 17, settings.flags);
-  return row;
+  return row.append(settings.attributes);
 }
 
 Result<TopicSettings> decode_settings(std::string_view row) {
@@ -63,8 +72,9 @@ Result<TopicSettings> decode_settings(std::string_view row) {
   settings.write_queues = in.u32();
   settings.sys_flag = in.u32();
   settings.flags = in.u32();
-  if (in.failed() || version != 1)
-    return Error{GANTRY_E_CORRUPT, "topic row of version " + std::to_string(version) + " and " + std::to_string(row.size()) + " bytes; this version reads version 1 of 21 bytes"};
+  if (version == 2 && !in.failed()) settings.attributes = row.substr(kRowBytes);
+  if (in.failed() || version < 1 || version > 2)
+    return Error{GANTRY_E_CORRUPT, "topic row of version " + std::to_string(version) + " and " + std::to_string(row.size()) + " bytes; this version reads versions 1 and 2 of at least 21 bytes"};
   return settings;
 }
 

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,7 @@ struct TopicSettings {
   std::uint32_t read_queues = 4, write_queues = 4;
   std::uint32_t sys_flag = 0;
   std::uint32_t flags = 0;  // GANTRY_TOPIC_*
+  std::string_view attributes;  // topic_attributes.hpp; those of a Topic live as long as the process
 
   bool operator==(const TopicSettings &) const = default;
 };
@@ -42,6 +44,7 @@ struct Topic {
   bool built_in = false;     // made at each start; cannot be deleted
   bool deleted = false;      // its handle is dead, its name perhaps another topic's
   bool sampled = false;
+  bool by_priority = false;  // its message.type is PRIORITY: what lies in higher queues is popped first
   bool placeholder = false;  // recovery met its queues or offsets, but no settings yet
   std::string tail_prefix;  // topicLength, topic, two bytes for propertiesLength, CLUSTER property: what follows each body
   std::deque<Queue> queues; // grows, never shrinks: existing queues stay readable
@@ -78,12 +81,15 @@ class Topics {
 
  private:
   std::string cluster_;
+  std::set<std::string, std::less<>> attribute_texts_;  // every one that a topic ever had: few, and told to others by address
   std::vector<std::unique_ptr<Topic>> topics_;
   boost::unordered_flat_map<std::string_view, Topic *> by_name_;
 };
 
-// Row format of a topic's settings under the key "topic/NAME": version byte 1, then five big-endian 32-bit fields.
+// Row format of a topic's settings under the key "topic/NAME": version byte 1, then five big-endian 32-bit fields; version 2 has the
+// attributes behind them, and is written only when there are some.
 [[nodiscard]] std::string encode_settings(const TopicSettings &settings);
+// The attributes point into the row.
 [[nodiscard]] Result<TopicSettings> decode_settings(std::string_view row);
 
 }  // namespace gantry::broker

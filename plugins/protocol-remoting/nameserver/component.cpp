@@ -23,6 +23,8 @@ const gantry_config_key kKeys[] = {
      "show the ordered-topic settings (namespace ORDER_TOPIC_CONFIG) in routes; RocketMQ's orderMessageEnable"},
     {"broker_timeout", GANTRY_KEY_DURATION, 0, "120s", nameserver::kMinTimeoutMs, nameserver::kMaxTimeoutMs, nullptr,
      "a broker that does not register for this long leaves the routes; 5.x brokers may ask for another time"},
+    {"data_dir", GANTRY_KEY_PATH, 0, nullptr, 0, 0, nullptr,
+     "folder below which nameserver/kvConfig.json keeps keys and values; that of [broker] when the process has a store or the file names one, else they are forgotten by a restart"},
 };
 
 std::int32_t create(const gantry_host *host, const gantry_config *config, void **self, gantry_error *err) noexcept {
@@ -33,6 +35,8 @@ std::int32_t create(const gantry_host *host, const gantry_config *config, void *
   if (const char *missing = instance->missing_table(); *missing != '\0') {
     return report(Error{GANTRY_E_UNSUPPORTED, std::string("nameserver: this kernel lacks the table ") + missing + "; use a newer kernel"}, err);
   }
+  const gantry_str folder = config->get_text(config, "data_dir");
+  if (folder.n != 0) instance->keep_kv(std::string(folder.p, folder.n) + "/nameserver");
   *self = instance.release();
   return GANTRY_OK;
 }

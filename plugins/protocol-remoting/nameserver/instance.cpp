@@ -45,6 +45,16 @@ Instance::Instance(const gantry_host *host, const ServiceOptions &options)
 
 Instance::~Instance() = default;
 
+struct Instance::KvJob {
+  Instance *owner;
+  gantry_conn conn;
+  std::uint32_t shard;
+  SerializeType type;
+  std::int32_t opaque;
+  bool oneway;
+  std::string problem;  // empty: it is on the disk
+};
+
 const char *Instance::missing_table() const {
   if (net_ == nullptr) return GANTRY_NET_ID;
   if (log_ == nullptr) return GANTRY_LOG_ID;
@@ -52,6 +62,23 @@ const char *Instance::missing_table() const {
   if (exec_ == nullptr) return GANTRY_EXEC_ID;
   if (metrics_ == nullptr) return GANTRY_METRICS_ID;
   return "";
+}
+
+void Instance::keep_kv(const std::string &folder) {
+  kv_folder_ = folder;
+  const auto complain = [this](const Error &why) { log(GANTRY_LOG_ERROR, "keys and values of the name server: " + why.text); };
+  if (auto opened = kv_file_.open(folder); !opened) {
+    kv_problem_ = opened.error().text;
+    return complain(opened.error());
+  }
+  auto loaded = kv_file_.load(service_.kv());
+  if (loaded) return;
+  complain(loaded.error());
+  if (loaded.error().code == GANTRY_E_IO) {
+    kv_problem_ = loaded.error().text;  // what could not be read must not be replaced
+  } else if (auto written = kv_file_.write(service_.kv_text().text); !written) {
+    complain(written.error());
+  }
 }
 
 void Instance::start() {
@@ -142,6 +169,10 @@ std::int32_t Instance::answer(Connection &connection, Shard &shard, const Frame 
   ++*shard.requests;
   if (reply.code != kSuccess) ++*shard.refusals;
   if (!reply.note.empty()) log_note(shard, reply.note);
+  if (reply.kv_changed && !kv_folder_.empty()) {
+    reply_when_kept(connection, shard);
+    return GANTRY_OK;
+  }
   return shard.header.is_oneway() ? GANTRY_OK : send_reply(connection, shard);
 }
 
@@ -166,6 +197,59 @@ std::int32_t Instance::send_reply(Connection &connection, Shard &shard) {
   const std::int32_t sent = net_->send(host_, connection.caller.conn, spans, body.empty() ? 1 : 2);
   // A peer that asks and asks without reading its answers is cut off.
   return sent == GANTRY_E_AGAIN ? GANTRY_E_LIMIT : GANTRY_OK;
+}
+
+// Flushing a file takes as long as a disk takes, so it happens elsewhere.
+void Instance::reply_when_kept(Connection &connection, const Shard &shard) {
+  auto job = std::make_unique<KvJob>(KvJob{this, connection.caller.conn, connection.shard, shard.header.type, shard.header.opaque, shard.header.is_oneway(), {}});
+  const gantry_task_fn run = [](void *arg) noexcept {
+    std::unique_ptr<KvJob> mine(static_cast<KvJob *>(arg));
+    Instance &self = *mine->owner;
+    mine->problem = self.write_kv();
+    const gantry_task_fn answer_it = [](void *done) noexcept {
+      std::unique_ptr<KvJob> answered(static_cast<KvJob *>(done));
+      Instance &owner = *answered->owner;
+      owner.kv_kept(std::move(answered));
+    };
+    const std::uint32_t to = mine->shard;
+    if (self.exec_->post(self.host_, to, answer_it, mine.get()) == GANTRY_OK) (void)mine.release();
+  };
+  if (exec_->offload(host_, run, job.get()) == GANTRY_OK) {
+    (void)job.release();
+    return;
+  }
+  job->problem = "too much waits for the disk, or this name server is stopping; try again";
+  kv_kept(std::move(job));
+}
+
+// What was changed meanwhile is written along with it, so many changes at once cost few writes.
+std::string Instance::write_kv() {
+  const std::lock_guard lock(kv_mutex_);
+  if (!kv_problem_.empty()) return kv_problem_;
+  const Service::KvText now = service_.kv_text();
+  if (now.version == kv_written_) return {};
+  auto written = kv_file_.write(now.text);
+  if (!written) {
+    log(GANTRY_LOG_ERROR, "keys and values of the name server: " + written.error().text);
+    return written.error().text;
+  }
+  kv_written_ = now.version;
+  return {};
+}
+
+void Instance::kv_kept(std::unique_ptr<KvJob> job) {
+  if (job->oneway) return;
+  Shard &shard = *shards_.at(job->shard);
+  const std::string remark = job->problem.empty() ? "" : "the change holds until this name server stops, but was not written: " + job->problem;
+  OutHeader header;
+  header.type = job->type;
+  header.code = job->problem.empty() ? kSuccess : kSystemError;
+  header.opaque = job->opaque;
+  header.remark = std::string_view(remark).substr(0, kMaxRemarkBytes);
+  shard.head.resize(frame_bound(header));
+  const gantry_span span{shard.head.data(), write_frame(shard.head.data(), header, 0), 0, nullptr};
+  if (!job->problem.empty()) ++*shard.refusals;
+  (void)net_->send(host_, job->conn, &span, 1);  // the peer may have left
 }
 
 // Strangers cause these lines, so a flood of them is cut.

@@ -6,12 +6,14 @@
 #include "codec/header.hpp"
 #include "codec/scratch.hpp"
 #include "json/document.hpp"
+#include "nameserver/kv_file.hpp"
 #include "nameserver/service.hpp"
 
 #include <gantry/draft/net.h>
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,9 @@ class Instance {
 
   // What the host lacks, "" when it offers everything.
   [[nodiscard]] const char *missing_table() const;
+  // Reads the keys and values of that folder and keeps them there from now on. What goes wrong is logged: without its file a name server
+  // still serves routes. [thread: control, before start]
+  void keep_kv(const std::string &folder);
   void start();  // [thread: control]
   void stop();   // [thread: control]
 
@@ -44,10 +49,14 @@ class Instance {
 
  private:
   struct Shard;
+  struct KvJob;  // an answer that waits for the file
 
   [[nodiscard]] std::int64_t now_ms() const { return clock_->now_ns(host_) / 1'000'000; }
   [[nodiscard]] std::int32_t answer(Connection &connection, Shard &shard, const Frame &frame);
   [[nodiscard]] std::int32_t send_reply(Connection &connection, Shard &shard);
+  void reply_when_kept(Connection &connection, const Shard &shard);
+  [[nodiscard]] std::string write_kv();
+  void kv_kept(std::unique_ptr<KvJob> job);
   void log_note(Shard &shard, const std::string &text);
   void log(std::int32_t level, const std::string &text) const;
   void arm_scan();
@@ -60,6 +69,11 @@ class Instance {
   const gantry_exec_v1 *const exec_;
   const gantry_metrics_v1 *const metrics_;
   Service service_;
+  std::string kv_folder_;   // empty: keys and values are forgotten
+  std::string kv_problem_;  // why they cannot be kept although they should be
+  KvFile kv_file_;
+  std::mutex kv_mutex_;            // guards the file and the next
+  std::uint64_t kv_written_ = 0;  // version that is on the disk
   std::vector<std::unique_ptr<Shard>> shards_;
   std::uint64_t scan_timer_ = 0;  // shard 0 only, as is the next
   bool stopping_ = false;

@@ -1,5 +1,4 @@
-// Namespaces of keys and values that administrators put into the name server. In memory: a restart forgets them, as the stand-alone
-// name server has no data folder.
+// Namespaces of keys and values that administrators put into the name server. kv_file.hpp keeps them over restarts.
 #pragma once
 
 #include "nameserver/limits.hpp"
@@ -22,6 +21,10 @@ class KvStore {
   // NULL when absent. Valid until the next change.
   [[nodiscard]] const std::string *get(std::string_view space, std::string_view key) const;
   void remove(std::string_view space, std::string_view key);
+  // Makes an empty namespace, unless it is there.
+  [[nodiscard]] Result<void> add_space(std::string_view space);
+  // KVConfigSerializeWrapper of everything: {"configTable":{...}}.
+  [[nodiscard]] std::string whole_json() const;
   // KVTable of the namespace, "" when it never existed.
   [[nodiscard]] std::string table_json(std::string_view space) const;
 
@@ -29,6 +32,7 @@ class KvStore {
   using Table = std::map<std::string, std::string, std::less<>>;
   std::map<std::string, Table, std::less<>> spaces_;
   std::size_t entries_ = 0;
+  std::size_t bytes_ = 0;  // of names and values; a namespace counts once
 };
 
 }  // namespace gantry::remoting::nameserver

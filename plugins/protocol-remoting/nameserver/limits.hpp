@@ -19,6 +19,7 @@ inline constexpr std::int64_t kMaxQueues = 1 << 20;           // of a topic on o
 inline constexpr std::size_t kMaxKvEntries = 10'000;          // over all namespaces
 inline constexpr std::size_t kMaxKvNamespaces = 1'000;        // emptied ones stay, as in RocketMQ
 inline constexpr std::size_t kMaxKvValueBytes = 32u << 10;
+inline constexpr std::size_t kMaxKvBytes = 8u << 20;          // of all names and values together: each change writes the whole file
 
 inline constexpr std::int64_t kDefaultTimeoutMs = 120'000;    // a broker silent for this long leaves the routes
 inline constexpr std::int64_t kMinTimeoutMs = 1'000;          // bounds of the timeout that a 5.x broker may ask for

@@ -15,6 +15,7 @@ void Reply::clear() {
   own_body.clear();
   shared_body.reset();
   note.clear();
+  kv_changed = false;
 }
 
 void Service::handle(const Header &request, std::string_view body, Caller &caller, json::Document &document, std::int64_t now_ms,
@@ -105,7 +106,18 @@ void Service::put_kv(Call &call) {
   if (value == nullptr) return refuse(call.out, kSystemError, "value is null");
   const std::lock_guard lock(mutex_);
   if (auto put = kv_.put(*space, *key, *value); !put) return refuse(call.out, kSystemError, put.error().text);
+  kv_has_changed(call);
   if (*space == kOrderNamespace) routes_.forget_rendered_routes();
+}
+
+void Service::kv_has_changed(Call &call) {
+  ++kv_version_;
+  call.out.kv_changed = true;
+}
+
+Service::KvText Service::kv_text() {
+  const std::lock_guard lock(mutex_);
+  return {kv_version_, kv_.whole_json()};
 }
 
 void Service::get_kv(Call &call) {
@@ -123,6 +135,7 @@ void Service::delete_kv(Call &call) {
   if (space == nullptr || key == nullptr) return refuse(call.out, kSystemError, "namespace or key is null");
   const std::lock_guard lock(mutex_);
   kv_.remove(*space, *key);
+  kv_has_changed(call);
   if (*space == kOrderNamespace) routes_.forget_rendered_routes();
 }
 

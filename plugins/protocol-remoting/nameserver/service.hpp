@@ -35,6 +35,7 @@ struct Reply {
   std::string own_body;
   SharedText shared_body;  // used when set
   std::string note;        // worth a log line at level info
+  bool kv_changed = false; // it may only be sent when the keys and values are on the disk
 
   [[nodiscard]] std::string_view body() const { return shared_body != nullptr ? std::string_view(*shared_body) : own_body; }
   void clear();
@@ -50,6 +51,15 @@ class Service {
   [[nodiscard]] std::vector<std::string> conn_closed(gantry_conn conn);
   [[nodiscard]] std::vector<std::string> expire(std::int64_t now_ms);
 
+  // What the file of keys and values has to hold, with a number that grows with each change. [thread: any]
+  struct KvText {
+    std::uint64_t version = 0;
+    std::string text;
+  };
+  [[nodiscard]] KvText kv_text();
+  // [thread: control, before the first request]
+  [[nodiscard]] KvStore &kv() { return kv_; }
+
  private:
   struct Call {
     const Header &request;
@@ -63,6 +73,7 @@ class Service {
   void put_kv(Call &call);
   void get_kv(Call &call);
   void delete_kv(Call &call);
+  void kv_has_changed(Call &call);
   void list_kv(Call &call);
   void register_broker(Call &call);
   void unregister_broker(Call &call);
@@ -80,6 +91,7 @@ class Service {
   std::mutex mutex_;
   RouteTable routes_;
   KvStore kv_;
+  std::uint64_t kv_version_ = 0;  // number of changes
 };
 
 }  // namespace gantry::remoting::nameserver

@@ -88,6 +88,18 @@ void update_groups(ShardContext &ctx, const Request &request) {
   reply_when_settled(ctx, request);
 }
 
+// A map of changes, {"+key":"value","-key":""}, in the form of the field of request 17.
+std::string attribute_changes(const json::Value *map) {
+  std::string out;
+  if (map == nullptr || !map->is_object()) return out;
+  for (const json::Value &each : *map) {
+    if (!out.empty()) out += ',';
+    out += each.key();
+    if (each.is_string() && !each.text().empty()) out.append("=").append(each.text());
+  }
+  return out;
+}
+
 void update_topics(ShardContext &ctx, const Request &request) {
   json::Document document;
   const json::Value *const list = list_of(ctx, request, document, "topicConfigList");
@@ -103,6 +115,8 @@ void update_topics(ShardContext &ctx, const Request &request) {
     info.perm = static_cast<std::uint32_t>(perm);
     info.sys_flag = static_cast<std::uint32_t>(each.int32_or("topicSysFlag", 0));
     info.flags = each.bool_or("order", false) ? GANTRY_TOPIC_ORDER : 0;
+    const std::string attributes = attribute_changes(each.find("attributes"));
+    info.attributes = str(attributes);
     gantry_error error{};
     if (ctx.services.broker->topic_upsert(ctx.services.host, &info, &error) < 0) return ctx.output.reply(request.to(), kSystemError, error.text);
   }

@@ -1,5 +1,5 @@
 // What administrators change and read: topics and groups deleted, groups set, settings, counters, offsets of all groups. 18, 25, 26, 28, 43, 200, 201, 207,
-// 215, 225, 306, 308, 315, 316, 329, 352.
+// 215, 225, 306, 308, 315, 316, 329, 352, 900001.
 #pragma once
 
 #include "remoting/request.hpp"
@@ -10,6 +10,7 @@ namespace gantry::remoting {
 [[nodiscard]] bool handle_admin(ShardContext &ctx, const Request &request);
 // False: as above.
 [[nodiscard]] bool tell_runtime(ShardContext &ctx, const Request &request);
+void tell_usage(ShardContext &ctx, const Request &request);
 // Answers when what was changed so far is written.
 void reply_when_settled(ShardContext &ctx, const Request &request);
 // Rows of a change are written.

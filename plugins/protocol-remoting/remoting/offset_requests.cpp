@@ -172,6 +172,7 @@ void update_and_create_topic(ShardContext &ctx, const Request &request) {
   info.write_queues = static_cast<std::uint32_t>(write_queues);
   info.sys_flag = static_cast<std::uint32_t>(sys_flag);
   info.flags = parse_bool(request.header.text("order")) ? GANTRY_TOPIC_ORDER : 0;
+  info.attributes = str(request.header.text("attributes"));
   gantry_error error{};
   const std::int32_t status = ctx.services.broker->topic_upsert(ctx.services.host, &info, &error);
   if (status >= 0) return reply_when_settled(ctx, request);

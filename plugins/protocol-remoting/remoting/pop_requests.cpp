@@ -94,12 +94,13 @@ void PopRequests::pop(const Request &request, bool looks) {
   req.group = ctx_.services.broker->group_find(ctx_.services.host, str(group), 1);
   if (req.group == 0) return refuse(kSubscriptionGroupNotExist, "subscription group [" + shown(group) + "] does not exist");
   if (request.conn.outstanding >= kMaxOutstanding) return refuse(kSystemBusy, kBusy);
+  if (!looks && max < 1) return send_empty(request.to(), kPollingTimeout, "NO_MESSAGE_IN_QUEUE", gantry_pop_result{});
   const std::uint32_t slot = ctx_.pendings.take(looks ? PendingKind::kNotify : PendingKind::kPop, request.conn, request.to());
   if (slot == kNoSlot) return refuse(kSystemBusy, kBusy);
   kept(slot).topic = topic_name;
   req.user_data = slot;
   req.topic = topic->topic;
-  req.max_records = looks ? 1 : static_cast<std::uint32_t>(std::max(max, 1));
+  req.max_records = looks ? 1 : static_cast<std::uint32_t>(max);
   req.wait_ms = std::clamp<std::int64_t>(born_ms + poll_ms - now_ms, 0, std::min(std::max<std::int64_t>(poll_ms, 0), kMaxSuspendMs));
   req.expr_type = str(h.text("expType"));
   req.expr = str(h.text("exp"));

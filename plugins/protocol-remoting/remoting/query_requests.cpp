@@ -16,7 +16,7 @@ constexpr std::uint32_t kUniqueMax = 32;     // RocketMQ's defaultQueryMaxNum, f
 constexpr std::uint32_t kMessagesMax = 256;
 constexpr std::uint32_t kReplyBytesMax = 4u << 20;  // the first message always fits
 
-// Newest first, as many as the limits allow.
+// The newest ones that the limits allow, oldest first.
 void answer(ShardContext &ctx, const ReplyTo &to, const gantry_fetch_result &result) {
   std::vector<gantry_span> spans(1);
   std::uint32_t bytes = 0;
@@ -26,6 +26,7 @@ void answer(ShardContext &ctx, const ReplyTo &to, const gantry_fetch_result &res
     bytes += record.n;
     spans.push_back(gantry_span{record.p, record.n, 0, result.owner});
   }
+  std::reverse(spans.begin() + 1, spans.end());
   char time[kNumberTextMax], position[kNumberTextMax];
   const char *const time_end = put_number(time, result.records[0].store_ms);
   const char *const position_end = put_number(position, result.records[0].phys_pos);
@@ -52,7 +53,9 @@ void query_message(ShardContext &ctx, const Request &request) {
   if (!parse_number(h.text("maxNum"), max) || !parse_number(h.text("beginTimestamp"), query.begin_ms) || !parse_number(h.text("endTimestamp"), query.end_ms))
     return ctx.output.reply(request.to(), kSystemError, "query: maxNum, beginTimestamp or endTimestamp is missing or no number");
   if (query.topic.n == 0 || query.key.n == 0) return ctx.output.reply(request.to(), kSystemError, "query: topic or key is missing");
-  query.max_messages = parse_bool(h.text("_UNIQUE_KEY_QUERY")) ? kUniqueMax : static_cast<std::uint32_t>(std::clamp<std::int32_t>(max, 1, kMessagesMax));
+  const bool unique = parse_bool(h.text("_UNIQUE_KEY_QUERY"));
+  if (!unique && max < 1) return ctx.output.reply(request.to(), kQueryNotFound, "can not find message: maxNum asks for none");
+  query.max_messages = unique ? kUniqueMax : std::min(static_cast<std::uint32_t>(max), kMessagesMax);
   const std::uint32_t slot = ctx.pendings.take(PendingKind::kQuery, request.conn, request.to());
   if (slot == kNoSlot) return ctx.output.reply(request.to(), kSystemBusy, "[REJECTREQUEST]system busy, start flow control for a while");
   query.user_data = slot;

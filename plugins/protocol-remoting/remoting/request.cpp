@@ -100,6 +100,8 @@ Refusal refusal_of_pull(std::int32_t status, std::uint32_t subject) {
       return {kSubscriptionParseFailed, "parse the consumer's subscription failed"};
     case GANTRY_E_LIMIT:
       return {kSubscriptionParseFailed, "the consumer's filter is too large, or the broker holds as many filters as it may"};
+    case GANTRY_E_BUDGET:
+      return {kSystemError, "the consumer's filter is suspended: it took more than its budget on this broker; `gantry plugin top` says where. Nothing is lost, consuming goes on with a filter that keeps to it"};
     case GANTRY_E_AGAIN:
       return {kFlowControl, "the broker is busy; pull again a little later"};
     case GANTRY_E_CLOSED:

@@ -200,6 +200,7 @@ bool tell_runtime(ShardContext &ctx, const Request &request) {
     case kGetBrokerConfig: broker_config(ctx, request); return true;
     case kGetBrokerRuntimeInfo: runtime(ctx, request); return true;
     case kViewBrokerStatsData: stats_data(ctx, request); return true;
+    case kGantryPluginUsage: tell_usage(ctx, request); return true;
     default: return false;
   }
 }

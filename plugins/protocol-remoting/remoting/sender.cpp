@@ -154,6 +154,7 @@ void Sender::fill(gantry_produce &out, const Request &request, const SendHeader 
   const Connection &conn = request.conn;
   out.topic = topic.topic;
   out.queue_no = send.queue_id;
+  out.flags = send.batch ? 0 : GANTRY_PRODUCE_BY_PRIORITY;  // a batch stays in one queue
   out.born_ms = send.born_ms;
   std::memcpy(out.born_host, conn.peer_ip, sizeof out.born_host);
   out.born_host_bytes = conn.peer_ip_bytes;

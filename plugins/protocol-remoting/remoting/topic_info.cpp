@@ -6,14 +6,28 @@
 
 #include <gantry++/str.hpp>
 
+#include <algorithm>
+
 namespace gantry::remoting {
 
 namespace {
 
 void reply_body(ShardContext &ctx, const Request &request, std::string_view body) { ctx.output.reply(request.to(), kSuccess, {}, nullptr, 0, body); }
 
+void put_attributes(json::Writer &json, std::string_view attributes) {
+  json.begin_object();
+  while (!attributes.empty()) {
+    const std::size_t end = std::min(attributes.find(','), attributes.size()), middle = attributes.find('=');
+    json.member(attributes.substr(0, middle), attributes.substr(middle + 1, end - middle - 1));
+    attributes.remove_prefix(std::min(end + 1, attributes.size()));
+  }
+  json.end_object();
+}
+
 void put_topic(json::Writer &json, const gantry_topic_info &info) {
-  json.begin_object().member("order", (info.flags & GANTRY_TOPIC_ORDER) != 0).member("perm", info.perm).member("readQueueNums", info.read_queues);
+  json.begin_object().key("attributes");
+  put_attributes(json, view(info.attributes));
+  json.member("order", (info.flags & GANTRY_TOPIC_ORDER) != 0).member("perm", info.perm).member("readQueueNums", info.read_queues);
   json.member("topicFilterType", "SINGLE_TAG").member("topicName", view(info.name)).member("topicSysFlag", info.sys_flag);
   json.member("writeQueueNums", info.write_queues).end_object();
 }

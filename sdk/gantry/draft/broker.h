@@ -43,6 +43,7 @@ typedef struct gantry_topic_info {
   uint32_t perm;   /* GANTRY_PERM_* */
   uint32_t read_queues, write_queues;
   uint32_t sys_flag; /* RocketMQ's topicSysFlag */
+  gantry_str attributes; /* of RocketMQ 5.x: "key=value,key=value"; for topic_upsert changes to them: "+key=value,-key" */
 } gantry_topic_info;
 typedef void (*gantry_topic_fn)(void *arg, const gantry_topic_info *info) GANTRY_NOEXCEPT;
 
@@ -64,7 +65,7 @@ typedef struct gantry_produce { /* spans are borrowed until produce returns */
   uint64_t user_data;
   gantry_topic topic;
   int32_t queue_no; /* < 0: the broker picks */
-  uint32_t flags;   /* 0 */
+  uint32_t flags;   /* GANTRY_PRODUCE_* */
   gantry_span body; /* 1..max_message_bytes */
   gantry_span props; /* RocketMQ's property string: key 0x01 value 0x02 ..., up to 32767 bytes */
   int64_t born_ms;
@@ -83,6 +84,7 @@ typedef struct gantry_produce { /* spans are borrowed until produce returns */
   uint64_t reserved[5]; /* 0 */
 } gantry_produce;
 #define GANTRY_LEAD_PROPS_BYTES 256u
+#define GANTRY_PRODUCE_BY_PRIORITY 1u /* a priority among the properties (_SYS_MSG_PRIORITY_) names the queue, instead of queue_no */
 
 /* ---- fetch ------------------------------------------------------------------------------------------------------------------- */
 #define GANTRY_FETCH_FOUND 0u

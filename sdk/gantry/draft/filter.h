@@ -32,6 +32,7 @@ typedef struct gantry_filter_batch { /* structure of arrays; element i is messag
   const gantry_str *const *cols; /* cols[c][i]: value of the program's column c; n is 0 when the message lacks it: RocketMQ keeps no empty values */
   const gantry_str *props;       /* with GANTRY_PROGRAM_NEEDS_PROPS: RocketMQ's property string, key 0x01 value 0x02 ... */
   const gantry_str *body;        /* with GANTRY_PROGRAM_NEEDS_BODY: as stored */
+  gantry_error *err;             /* NULL, or where eval may say why the first message that cannot be decided is so, or with BUDGET why; comes cleared */
 } gantry_filter_batch;
 
 typedef struct gantry_filter_v1 {
@@ -45,12 +46,12 @@ typedef struct gantry_filter_v1 {
   void (*program_release)(void *self, void *program) GANTRY_NOEXCEPT;
   /* Sets bit i of match when message i matches, of error when it cannot be decided (it does not match); never both, none at n or above. Both come
    * cleared. One program may run on several shards at once, `shard` says on which: 0 .. shards - 1.
-   * OK; BUDGET: what is in neither bitmap was not looked at and does not match. [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
+   * OK; BUDGET: the program is suspended, what is in neither bitmap was not looked at: its consumers get nothing from there on until eval answers OK again. [thread: shard] [blocking: never] [owns: borrowed] [phase: started] */
   int32_t (*eval)(void *self, void *program, uint32_t shard, const gantry_filter_batch *batch, uint64_t *match, uint64_t *error) GANTRY_NOEXCEPT;
 } gantry_filter_v1;
 
 GANTRY_STATIC_ASSERT(sizeof(gantry_filter_program) == 48, "layout");
-GANTRY_STATIC_ASSERT(sizeof(gantry_filter_batch) == 40, "layout");
+GANTRY_STATIC_ASSERT(sizeof(gantry_filter_batch) == 48, "layout");
 
 GANTRY_EXTERN_C_END
 #endif /* GANTRY_DRAFT_FILTER_H */

@@ -179,7 +179,7 @@ typedef struct gantry_store_v1 {
    * [thread: shard or control] [blocking: never] [owns: copies topic] [phase: started] */
   int32_t (*queue_open)(void *self, gantry_str topic, uint32_t queue_no, uint32_t kind, gantry_queue *out) GANTRY_NOEXCEPT;
   /* Copies the records into the log. Completion: result = log position, aux = queue offset of link 0.
-   * Inline: AGAIN (buffers full: retry after the next completion), NOT_WRITABLE, NO_SPACE, INVALID; with a base also UNSUPPORTED, NOT_FOUND and STALE
+   * Inline: AGAIN (buffers full: retry after the next completion; hold no read results meanwhile, the room may be theirs), NOT_WRITABLE, NO_SPACE, INVALID; with a base also UNSUPPORTED, NOT_FOUND and STALE
    * (the store would rather not refer to it: it is old, or not at hand; the next one may be taken): append the whole record instead. Completion: OK, IO, NO_SPACE, NOT_WRITABLE, CANCELLED.
    * Once an append to a queue has completed with a failure, no later one to that queue may complete with OK until the store is opened again: who reads the
    * queue relies on there being no gaps.

@@ -49,7 +49,7 @@ class FilterContract : public ::testing::Test {
   void release(const gantry_filter_program &program) { table_->program_release(self_, program.program); }
 
   // A batch whose message i has a = values[i], and nothing else; an empty value is none.
-  std::uint64_t eval(const gantry_filter_program &program, const std::vector<std::string> &values, std::uint64_t *error = nullptr) const {
+  std::uint64_t eval(const gantry_filter_program &program, const std::vector<std::string> &values, std::uint64_t *error = nullptr, std::uint32_t shard = 0) const {
     std::vector<std::vector<gantry_str>> columns(program.n_columns);
     std::vector<const gantry_str *> pointers;
     std::vector<std::string> props;
@@ -68,7 +68,7 @@ class FilterContract : public ::testing::Test {
     if ((program.flags & GANTRY_PROGRAM_NEEDS_PROPS) != 0) batch.props = props_column.data();
     if ((program.flags & GANTRY_PROGRAM_NEEDS_BODY) != 0) batch.body = body.data();
     std::uint64_t match = 0, failed = 0;
-    EXPECT_EQ(table_->eval(self_, program.program, 0, &batch, &match, &failed), GANTRY_OK);
+    EXPECT_EQ(table_->eval(self_, program.program, shard, &batch, &match, &failed), GANTRY_OK);
     EXPECT_EQ(match & failed, 0u);
     if (error != nullptr) *error = failed;
     return match;
@@ -175,7 +175,7 @@ TEST_F(FilterContract, SeveralProgramsLiveAtOnce) {
   }
 }
 
-TEST_F(FilterContract, OneProgramRunsOnSeveralThreads) {
+TEST_F(FilterContract, OneProgramRunsOnSeveralShards) {
   const gantry_filter_program program = compile(given.ones);
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
@@ -183,7 +183,7 @@ TEST_F(FilterContract, OneProgramRunsOnSeveralThreads) {
     threads.emplace_back([&, t] {
       const std::vector<std::string> values(16, t % 2 == 0 ? "1" : "2");
       for (int i = 0; i < 500; ++i)
-        if (eval(program, values) != (t % 2 == 0 ? 0xFFFFu : 0u)) ++wrong;
+        if (eval(program, values, nullptr, static_cast<std::uint32_t>(t)) != (t % 2 == 0 ? 0xFFFFu : 0u)) ++wrong;
     });
   }
   for (std::thread &thread : threads) thread.join();

@@ -243,5 +243,32 @@ TEST_F(Append, KeyHashesAreTakenAlong) {
   EXPECT_EQ(read_queue(store(), queue).size(), 50u);
 }
 
+// Retries, timers and transactions read a record and store it again while they hold it, and try again with a new read when the store is busy. With no other
+// traffic they must get on, wherever the record lies: here it falls back one record behind the end with each step.
+TEST_F(Append, WhoStoresAgainWhatItJustReadNeverWaitsForItself) {
+  const gantry_queue queue = store().queue("A"), again = store().queue("B");
+  CompletionLog done(host());
+  std::uint64_t taken = 0;
+  for (std::int64_t i = 0; i < 700; ++i) {
+    (void)append_one(store(), message(queue, filled(20'000, static_cast<std::uint64_t>(i))));
+    if (i % 2 != 0) continue;
+    std::int32_t rc = 0;
+    const bool stored = host().wait_until([&] {
+      const ReadResult held = store().read(queue, i / 2, 1);
+      Message copy;
+      copy.bytes = held.bytes(0);
+      copy.links = {{again, 0}};
+      copy.fix = false;
+      rc = try_append(copy, done.id(), taken);
+      return rc != 0 && rc != GANTRY_E_AGAIN;
+    }, 20'000);
+    ASSERT_TRUE(stored) << "record " << i / 2 << ", " << i - i / 2 << " records behind the end";
+    ASSERT_EQ(rc, 1);
+    ++taken;
+  }
+  ASSERT_TRUE(done.wait_count(taken));
+  EXPECT_EQ(store().stat(again).max_off, 350);
+}
+
 }  // namespace
 }  // namespace gantry::test

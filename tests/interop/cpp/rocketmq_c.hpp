@@ -34,7 +34,7 @@ enum CTransactionStatus { kCommit, kRollback, kUnknown };
 enum CConsumeStatus { kConsumed, kLater };
 enum CMessageModel { kBroadcasting, kClustering };
 enum CTraceModel { kTraceOpen, kTraceClosed };
-constexpr int kLogFatal = 1;
+constexpr int kLogWarn = 3;
 
 using QueueSelector = int (*)(int queues, CMessage *, void *arg);
 using SendDone = void (*)(CSendResult);

@@ -148,7 +148,7 @@ CProducer *Env::start(CProducer *producer, const std::string &instance) {
   SetProducerNameServerAddress(producer, nameserver());
   SetProducerInstanceName(producer, instance.c_str());
   SetProducerLogPath(producer, log_path());
-  SetProducerLogLevel(producer, kLogFatal);
+  SetProducerLogLevel(producer, kLogWarn);
   if (access_key() != nullptr) SetProducerSessionCredentials(producer, access_key(), secret_key(), "");
   SetProducerSendMsgTimeout(producer, 15'000);
   SetProducerMaxMessageSize(producer, 32 << 20);  // the broker's limit is meant
@@ -163,7 +163,7 @@ CPushConsumer *Env::push(const std::string &group_name, const std::string &topic
   SetPushConsumerNameServerAddress(consumer, nameserver());
   SetPushConsumerInstanceName(consumer, new_instance().c_str());
   SetPushConsumerLogPath(consumer, log_path());
-  SetPushConsumerLogLevel(consumer, kLogFatal);
+  SetPushConsumerLogLevel(consumer, kLogWarn);
   if (access_key() != nullptr) SetPushConsumerSessionCredentials(consumer, access_key(), secret_key(), "");
   SetPushConsumerThreadCount(consumer, how.threads);
   if (how.broadcasting) SetPushConsumerMessageModel(consumer, kBroadcasting);
@@ -191,7 +191,7 @@ CPullConsumer *Env::pull(const std::string &group_name) {
   CPullConsumer *const consumer = CreatePullConsumer(group_name.c_str());
   SetPullConsumerNameServerAddress(consumer, nameserver());
   SetPullConsumerLogPath(consumer, log_path());
-  SetPullConsumerLogLevel(consumer, kLogFatal);
+  SetPullConsumerLogLevel(consumer, kLogWarn);
   if (access_key() != nullptr) SetPullConsumerSessionCredentials(consumer, access_key(), secret_key(), "");
   succeeded(StartPullConsumer(consumer), "starting a pull consumer");
   pulls_.push_back(consumer);

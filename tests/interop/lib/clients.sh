@@ -219,6 +219,47 @@ death_pair() {
   control "$broker_side" stop-broker "$dir/broker" KILL
 }
 
+# A broker whose disk loses its power while a Java client sends.
+run_power() {
+  needs_own_target power || return 0
+  local why="" program="${POWERCUT_BINARY:-$REPO_DIR/build/release/tests/powercut/powercut}"
+  if [ "$TARGET" != gantry ]; then
+    why="$TARGET is not what is tested here"
+  elif [ ! -x "$program" ]; then
+    why="$program is not there (it needs libfuse3-dev when the tests are built)"
+  else
+    mkdir -p "$WORK/power/disk"
+    start_process "$WORK/power" disk ready "$program" "$WORK/power/disk" "$WORK/power/disk.socket" --flush-us=400 "--log=$WORK/power/cuts.log" 2>/dev/null ||
+      why="no file system can be mounted here: $(tail -n 1 "$WORK/power/disk.out")"
+  fi
+  if [ -n "$why" ]; then
+    run_program power printf 'SKIP power: %s\n0 passed, 0 failed, 1 skipped\n' "$why"
+    return
+  fi
+  power_pair power "$CLIENT_4"
+  power_pair power-5x "$CLIENT_5"
+  stop_process "$WORK/power" disk || FAILED=$((FAILED + 1))
+}
+
+# power_pair NAME CLIENT_VERSION: name server and broker in processes of their own, the broker's data on the disk. The cut comes within 300 changes.
+power_pair() {
+  local name="$1" dir="$WORK/$1" disk="$WORK/power/disk" tell="python3 $REPO_DIR/tests/powercut/power_disk.py $WORK/power/disk.socket" ns
+  local -x GANTRY_NAME="$1"
+  free_ports
+  ns="127.0.0.1:$NSPORT"
+  mkdir -p "$dir/broker"
+  find "$disk" -mindepth 1 -delete
+  ln -s "$disk" "$dir/broker/data"
+  remember_target gantry "$dir/ns"
+  remember_target gantry "$dir/broker"
+  control gantry start-namesrv "$dir/ns" "$NSPORT" && control gantry start-broker "$dir/broker" "$ns" "$PORT" || { run_program "$name" false; return; }
+  NAMESRV_ADDR="$ns" INTEROP_ONLY="${INTEROP_ONLY:-power_.*}" \
+    INTEROP_POWER_CUT="$tell cut \$RANDOM \$((RANDOM % 300 + 1)) 2000 && '$INTEROP_DIR/gantry.sh' stop-broker '$dir/broker' KILL" \
+    INTEROP_BROKER_START="$tell restore && GANTRY_NAME=$name '$INTEROP_DIR/gantry.sh' start-broker '$GANTRY_BINARY' '$dir/broker' $ns $PORT" \
+    run_java "$name" "$2"
+  control gantry stop-broker "$dir/broker"
+}
+
 # A broker whose name says its machine room, as the strategy for machine rooms wants it.
 run_room() {
   needs_own_target room || return 0
@@ -348,7 +389,7 @@ prepare() {
     mqadmin-4.9.8) mqadmin_classes "$CLIENT_4" ;;
     mqadmin-5x) mqadmin_classes "$CLIENT_5" ;;
     quickstart) quickstart_classes && pom_classpath "$INTEROP_DIR/java/quickstart/pom.xml" "$CLIENT_5" >/dev/null ;;
-    binary | tls | room | death | acl) java_client "$CLIENT_4" && java_client "$CLIENT_5" ;;
+    binary | tls | room | death | power | acl) java_client "$CLIENT_4" && java_client "$CLIENT_5" ;;
     cross) java_client "$CLIENT_4" && "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_4" >/dev/null ;;
     side-by-side) "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_4" >/dev/null && "$INTEROP_DIR/rocketmq.sh" classpath "$NEWEST_5" >/dev/null ;;
   esac

@@ -5,11 +5,16 @@ NEWEST_5=5.5.0
 TARGET_DIRS=()
 
 # What the cases need of a broker beyond its defaults, as each side writes it: transactions that are asked about soon,
-# trace, filters, timers, recall. RocketMQ ignores keys that its version does not have.
+# trace, filters, scripts, timers, recall. RocketMQ ignores keys that its version does not have.
 ROCKETMQ_FEATURES=(enablePropertyFilter=true traceTopicEnable=true transactionCheckInterval=1000 transactionTimeOut=2000
   transactionOpBatchInterval=200 timerWheelEnable=true recallMessageEnable=true)
-export GANTRY_BROKER='transaction_check_interval = "1s"
-transaction_timeout = "2s"'
+export GANTRY_BROKER="transaction_check_interval = \"1s\"
+transaction_timeout = \"2s\"
+
+[[filter]]
+plugin = \"filter-lua\"
+scripts = \"$INTEROP_DIR/scripts\"
+"
 
 # list_cases FILE: its lines as one regular expression.
 list_cases() { sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$1" | paste -sd'|'; }

@@ -110,6 +110,20 @@ class Session:
                                                 "perm": perm, "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False})
         return name
 
+    def topic_of(self, message_type: str, queues: int = 1) -> str:
+        """A topic whose message.type is this one, where the version knows it."""
+        name = self.topic_name(message_type.lower())
+        self.do(codes.UPDATE_AND_CREATE_TOPIC, {"topic": name, "defaultTopic": "TBW102", "readQueueNums": queues, "writeQueueNums": queues, "perm": 6,
+                                                "topicFilterType": "SINGLE_TAG", "topicSysFlag": 0, "order": False,
+                                                "attributes": f"+message.type={message_type}"})
+        return name
+
+    def routed(self, topic: str) -> str:
+        """The topic, once the name server tells of it: 5.5.0 announces a new topic behind its reply, and asks there when it assigns queues."""
+        nameserver = self.nameserver()
+        self.until(lambda: nameserver.call(codes.GET_ROUTEINFO_BY_TOPIC, {"topic": topic}).code == 0, f"a route of {topic}", 60)
+        return topic
+
     def group_name(self, part: str = "") -> str:
         return f"sbs_{self._name}_group{part}"
 

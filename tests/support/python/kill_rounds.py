@@ -73,6 +73,7 @@ def main(scenario):
     parser.add_argument("--rounds", type=int, default=scenario.rounds)
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
+    scenario.rounds = options.rounds
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"level {options.level}, {options.rounds} rounds, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="gantry-crash-") as folder:

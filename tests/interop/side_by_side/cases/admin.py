@@ -1,9 +1,11 @@
 """What tools and consoles ask a broker."""
+import json
+
 import codes
 import wire
 from mutations import UNKNOWN, Spec, derive
 from registry import add, case
-from session import heart_beat, send_v2
+from session import heart_beat, json_body, send_v2
 
 
 def grouped(session) -> tuple[str, str]:
@@ -38,6 +40,52 @@ create("queues_below_zero", readQueueNums=-1, writeQueueNums=-1)
 create("odd_permission", perm=9)
 create("unknown_filter", topicFilterType="NO_TAG")
 create("attributes", attributes="+message.type=NORMAL")
+
+
+def changed_attributes(name: str, first: str, *changes: str) -> None:
+    """What becomes of a topic made with `first` after each of the changes, and what is told of it in the end."""
+    def run(session) -> None:
+        for number, attributes in enumerate((first, *changes)):
+            label = "made" if number == 0 else f"change_{number}"
+            session.ask(label, codes.UPDATE_AND_CREATE_TOPIC, topic_fields(session, attributes=attributes))
+        session.ask("reply", codes.GET_TOPIC_CONFIG, {"topic": session.topic_name()})
+        table = json.loads(session.do(codes.GET_ALL_TOPIC_CONFIG).body)["topicConfigTable"]
+        session.note("all", {"own": table.get(session.topic_name())})
+    add(f"admin.attributes.{name}", run)
+
+
+for message_type in ("UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY", "LITE", "MIXED", "fifo", ""):
+    changed_attributes(f"type_{message_type or 'empty'}" if message_type != "fifo" else "type_in_small_letters", f"+message.type={message_type}")
+changed_attributes("several", "+message.type=FIFO,+reserve.time=60000,+queue.type=SimpleCQ,+cleanup.policy=DELETE,+lite.topic.expiration=60")
+changed_attributes("queue_type_batch", "+queue.type=BatchCQ")
+changed_attributes("cleanup_compaction", "+cleanup.policy=COMPACTION")
+changed_attributes("queue_type_unknown", "+queue.type=Other")
+changed_attributes("cleanup_unknown", "+cleanup.policy=NEVER")
+for reserve_time in ("-1", "-2", "0", "9223372036854775807", "9223372036854775808", "word"):
+    changed_attributes(f"reserve_time_{reserve_time}".replace("-", "minus_"), f"+reserve.time={reserve_time}")
+changed_attributes("expiration_of_a_month", "+lite.topic.expiration=43200")
+changed_attributes("expiration_of_more", "+lite.topic.expiration=43201")
+changed_attributes("unknown_key", "+colour=green")
+changed_attributes("without_sign", "message.type=FIFO")
+changed_attributes("minus_at_first", "-message.type")
+changed_attributes("minus_with_value", "-message.type=FIFO")
+changed_attributes("twice", "+message.type=FIFO,+message.type=DELAY")
+changed_attributes("one_bad_of_two", "+message.type=FIFO,+colour=green")
+changed_attributes("kept_without_word", "+message.type=FIFO", "")
+changed_attributes("changed", "+message.type=FIFO", "+message.type=DELAY")
+changed_attributes("added", "+message.type=FIFO", "+reserve.time=5")
+changed_attributes("removed", "+message.type=FIFO", "-message.type")
+changed_attributes("removed_twice", "+message.type=FIFO", "-message.type", "-message.type")
+changed_attributes("unchangeable_changed", "+queue.type=SimpleCQ", "+queue.type=BatchCQ")
+changed_attributes("unchangeable_added", "+message.type=FIFO", "+cleanup.policy=DELETE")
+changed_attributes("unchangeable_removed", "+queue.type=SimpleCQ", "-queue.type")
+
+
+@case
+def attributes_in_a_list(session):
+    topics = [topic_fields(session, topicName=session.topic_name(), attributes={"+message.type": "FIFO", "+reserve.time": "5"})]
+    session.ask("reply", codes.UPDATE_AND_CREATE_TOPIC_LIST, {}, json_body({"topicConfigList": topics}))
+    session.ask("shown", codes.GET_TOPIC_CONFIG, {"topic": session.topic_name()})
 
 
 def ask_route(session, part: bytes) -> None:

@@ -156,7 +156,7 @@ def notification_without_messages(session):
 
 
 def assignment(session, **changes) -> bytes:
-    topic = session.topic(2)
+    topic = session.routed(session.topic(2))
     group = session.group(topic)
     return json_body({"topic": topic, "consumerGroup": group, "clientId": session.client_id(), "strategyName": "AVG", "messageModel": "CLUSTERING"} | changes)
 
@@ -183,6 +183,16 @@ def mode(session, **changes) -> bytes:
     return json_body({"topic": topic, "consumerGroup": group, "mode": "POP", "popShareQueueNum": 0} | changes)
 
 
+@case
+def by_priority(session):
+    topic = session.topic_of("PRIORITY", 4)
+    session.group(topic)
+    for queue in range(4):
+        session.send(topic, b"%d" % queue, queue)
+    reply = session.broker.call(codes.POP_MESSAGE, pop_fields(session, topic, queueId=-1))
+    session.note("reply", {"code": reply.code, "bodies": [message["body"] for message in messages.decode_stored(reply.body)]})
+
+
 derive(Spec("pop.mode", codes.SET_MESSAGE_REQUEST_MODE, lambda s: ({}, mode(s)), json_body=True))
 
 
@@ -202,5 +212,6 @@ def mode_pop_is_assigned(session):
     body = mode(session)
     session.ask("set", codes.SET_MESSAGE_REQUEST_MODE, {}, body)
     given = json.loads(body)
+    session.routed(given["topic"])
     session.ask("reply", codes.QUERY_ASSIGNMENT, {}, json_body({"topic": given["topic"], "consumerGroup": given["consumerGroup"],
                                                                "clientId": session.client_id(), "strategyName": "AVG", "messageModel": "CLUSTERING"}))

@@ -69,6 +69,27 @@ with_properties("with_real_topic", REAL_TOPIC="other", REAL_QID="3")
 with_properties("sharding_key", __SHARDINGKEY="s")
 
 
+def with_priority(name: str, message_type: str = "PRIORITY", queue: int = 1, **properties) -> None:
+    def run(session) -> None:
+        topic = session.topic_of(message_type, 4)
+        reply = session.ask("reply", codes.SEND_MESSAGE_V2, send_v2(topic, queue, properties), b"x")
+        placed = int(reply.fields["queueId"])
+        session.until(lambda: session.end(topic, placed) == 1, f"the message in queue {placed} of {topic}")
+        pulled = session.do(codes.PULL_MESSAGE, pull(session.group(topic), topic, queue=placed))
+        session.note("stored", {"priority": messages.decode_stored(pulled.body)[0]["properties"].get("_SYS_MSG_PRIORITY_")})
+    add(f"sends.priority_{name}", run)
+
+
+with_priority("none")
+with_priority("lowest", _SYS_MSG_PRIORITY_="0")
+with_priority("highest", _SYS_MSG_PRIORITY_="3")
+with_priority("beyond", _SYS_MSG_PRIORITY_="99")
+with_priority("below_zero", _SYS_MSG_PRIORITY_="-1")
+with_priority("word", _SYS_MSG_PRIORITY_="high")
+with_priority("of_sharding_key", _SYS_MSG_PRIORITY_="3", __SHARDINGKEY="s")
+with_priority("in_another_topic", "NORMAL", _SYS_MSG_PRIORITY_="3")
+
+
 @case
 def of_5x_client(session):
     topic = session.topic()

@@ -26,6 +26,7 @@ final class Compat {
         PopCases.add(suite);
         RecallCases.add(suite);
         AutoBatchCases.add(suite);
+        AttributeCases.add(suite);
     }
 
     static void broadcasting(DefaultMQPushConsumer consumer) {

@@ -42,6 +42,7 @@ final class PopCases {
         suite.add("pop_change_invisible_time", 60, PopCases::changeInvisible);
         suite.add("pop_filters_and_waits", 60, PopCases::waits);
         suite.add("pop_filters_by_sql", 60, PopCases::sql);
+        suite.add("pop_by_priority", 60, PopCases::byPriority);
         suite.add("pop_push_consumer", 90, PopCases::push);
         suite.add("pop_push_consumer_retry", 90, PopCases::pushRetry);
         suite.add("assignment_by_broker", 60, PopCases::assignment);
@@ -208,6 +209,16 @@ final class PopCases {
         PopResult none = pop(env, "*", 32, 60_000, 500);
         Check.that(none.getPopStatus() != PopStatus.FOUND, "acknowledged messages came again");
         Check.equal(1, rest.only("m7").getReconsumeTimes(), "reconsume times of the message that was left out");
+    }
+
+    /** Of a topic of type PRIORITY the highest queue is given first. */
+    private static void byPriority(Env env) throws Exception {
+        AttributeCases.update(env, "+message.type", "PRIORITY");
+        env.await(() -> "route of " + env.topic(), 60, () -> Env.hasRoute(env.topic()));
+        List<String> bodies = AttributeCases.sentByPriority(env, 5);
+        env.awaitMessages(env.topic(), bodies.size());
+        PopResult result = pop(env, "*", 32, 60_000, 0);
+        Check.equal(bodies, result.getMsgFoundList().stream().map(PopCases::text).toList(), "the highest first");
     }
 
     private static String text(MessageExt message) {

@@ -24,6 +24,7 @@ public final class Main {
         AdminCases.add(suite);
         GroupCases.add(suite);
         FilterCases.add(suite);
+        LuaCases.add(suite);
         RequestCases.add(suite);
         TraceCases.add(suite);
         AclCases.add(suite);
@@ -35,6 +36,7 @@ public final class Main {
         OffsetCases.add(suite);
         SendCases.add(suite);
         BrokerDeathCases.add(suite);
+        PowerCutCases.add(suite);
         int code = suite.run();
         Env.closeShared();
         System.exit(code);

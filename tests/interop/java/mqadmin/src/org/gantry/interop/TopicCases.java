@@ -1,5 +1,8 @@
 package org.gantry.interop;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.regex.Pattern;
 
@@ -11,6 +14,7 @@ final class TopicCases {
         suite.add("mqadmin_topic_create_and_look", 60, TopicCases::createAndLook);
         suite.add("mqadmin_topic_permission", 60, TopicCases::permission);
         suite.add("mqadmin_topic_order", 60, TopicCases::order);
+        suite.add("mqadmin_topic_attributes", 60, TopicCases::attributes);
         suite.add("mqadmin_topic_delete", 90, TopicCases::delete);
         suite.add("mqadmin_topic_delete_built_in", 60, TopicCases::deleteBuiltIn);
         suite.add("mqadmin_write_permission_of_broker", 60, TopicCases::writePermission);
@@ -51,6 +55,33 @@ final class TopicCases {
         Tool.expect(List.of("success"), "updateOrderConf", "-m", "delete", "-t", topic);
         String gone = Tool.run("updateOrderConf", "-m", "get", "-t", topic);
         Check.that(!gone.contains(Tool.brokerName() + ":2"), "still there: " + Tool.brief(gone));
+    }
+
+    /** Of 5.x; its tool shows them only in what it exports. */
+    private static void attributes(Env env) throws Exception {
+        if (!Tool.commands().contains("updateTopicList")) {
+            return;
+        }
+        String[] update = {"-b", Tool.brokerAddr(), "-t", env.topic(), "-r", "2", "-w", "2", "-a", "+message.type=FIFO"};
+        Tool.expect(List.of("create topic to " + Tool.brokerAddr() + " success."), "updateTopic", update);
+        update[update.length - 1] = "+message.type=SQUARE";
+        String refused = Tool.run("updateTopic", update);
+        Check.that(!refused.contains("success"), "taken: " + Tool.brief(refused));
+        Path dir = Files.createTempDirectory("mqadmin-attributes");
+        try {
+            Tool.expect(List.of("success"), "exportMetadata", "-c", Tool.cluster(), "-f", dir.toString());
+            StringBuilder all = new StringBuilder();
+            try (var files = Files.walk(dir)) {
+                for (Path file : files.filter(Files::isRegularFile).toList()) {
+                    all.append(Files.readString(file));
+                }
+            }
+            Check.that(Pattern.compile("\"message.type\"\\s*:\\s*\"FIFO\"").matcher(all).find(), "the attribute is not in what was exported");
+        } finally {
+            try (var files = Files.walk(dir)) {
+                files.sorted(Comparator.reverseOrder()).forEach(file -> file.toFile().delete());
+            }
+        }
     }
 
     private static void delete(Env env) throws Exception {
