@@ -5,6 +5,7 @@
 #include "kernel/cli/inspect.hpp"
 #include "kernel/cli/messages.hpp"
 #include "kernel/cli/plugin_commands.hpp"
+#include "kernel/cli/remoting_client.hpp"
 #include "kernel/cli/store.hpp"
 
 #include <CLI/CLI.hpp>
@@ -12,8 +13,6 @@
 namespace gantry::cli {
 
 namespace {
-
-constexpr const char *kCredentials = "With access control: the environment variables GANTRY_ACCESS_KEY and GANTRY_SECRET_KEY.";
 
 void add_run_options(CLI::App &command, RunOptions &options) {
   command.add_option("-c,--config", options.config_file, "broker.toml; without it the built-in configuration on loopback");
@@ -48,6 +47,7 @@ CLI::App *add_filter(CLI::App &app, FilterTryOptions &options) {
   CLI::App *filter = app.add_subcommand("filter", "try expressions that consumers filter with");
   filter->require_subcommand(1);
   CLI::App *attempt = filter->add_subcommand("try", "run an expression here on the last messages of a topic: what it matches, and what it costs");
+  attempt->footer(kCredentials);
   attempt->add_option("expression", options.expression, "what a consumer would subscribe with; @name is a script of the broker's folder")->required();
   attempt->add_option("--type", options.type, "expression type: SQL92, LUA, TAG, or another that a plugin has")->capture_default_str();
   attempt->add_option("-t,--topic", options.topic, "topic")->required();

@@ -1,5 +1,7 @@
 #include "kernel/cli/plugin_commands.hpp"
 
+#include "kernel/cli/remoting_client.hpp"
+
 #include <CLI/CLI.hpp>
 
 namespace gantry::cli {
@@ -29,6 +31,7 @@ PluginCommands::PluginCommands(CLI::App &app) {
   top_ = plugin->add_subcommand("top", "time, calls, errors and memory of the plugins and expressions of a running broker");
   top_->add_option("-b,--broker", top_options_.broker, "broker, host:port")->capture_default_str();
   top_->add_option("--interval-ms", top_options_.interval_ms, "between two looks; each shows what came since the last")->check(CLI::PositiveNumber)->capture_default_str();
+  top_->footer(kCredentials);
   top_->add_flag("--once", top_options_.once, "one look, since the broker started");
   top_->add_flag("--json", top_options_.json, "one JSON object per look, always since the broker started");
 }

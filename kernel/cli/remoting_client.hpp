@@ -1,4 +1,4 @@
-// A small blocking RocketMQ remoting client for the command line: what `gantry send` and `gantry consume` need, over the wire like any
+// A small blocking RocketMQ remoting client for the command line: what `gantry send`, `consume`, `filter try` and `plugin top` need, over the wire like any
 // other client. Frame and header: a 4-byte length, one byte of header type and three of header length, JSON header, body.
 #pragma once
 
@@ -11,6 +11,9 @@
 #include <vector>
 
 namespace gantry::cli {
+
+// For the help of commands that ask a broker or name server.
+inline constexpr const char *kCredentials = "With access control: the environment variables GANTRY_ACCESS_KEY and GANTRY_SECRET_KEY.";
 
 struct Reply {
   int code = 0;

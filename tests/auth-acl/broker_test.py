@@ -36,6 +36,13 @@ resources = ["Topic:orders*", "Group:orders-*"]
 actions = ["Pub", "Sub"]
 
 [[user]]
+name = "watcher"
+secret = "secret-of-watcher"
+[[user.policy]]
+resources = ["Cluster:*"]
+actions = ["Get"]
+
+[[user]]
 name = "nothing"
 secret = "secret-of-nothing"
 
@@ -254,6 +261,17 @@ def commands(gantry, rules, admin_secret):
     assert done.returncode == 0, done
     done = subprocess.run([GANTRY, "consume", "-n", nameserver, "-t", "cli", "--from", "first", "--count", "1"], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "hello" in done.stdout, done
+    address = f"127.0.0.1:{gantry.port}"
+    for command, says in ((["filter", "try", "*", "--type", "TAG", "-b", address, "-t", "cli"], "1 of the last 1 messages"), (["plugin", "top", "--once", "-b", address], "store-commitlog")):
+        done = subprocess.run([GANTRY, *command], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and says in done.stdout, done
+        little = environment | {"GANTRY_ACCESS_KEY": "nothing", "GANTRY_SECRET_KEY": "secret-of-nothing"}
+        done = subprocess.run([GANTRY, *command], env=little, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and ("Need admin permission" in done.stderr or "No default permission" in done.stderr), done
+    watcher = Signed(gantry.port, "watcher", "secret-of-watcher")
+    assert b"store-commitlog" in granted(watcher.call(900001, {}))[3]
+    refused(watcher.call(25, {}, b"brokerName=x\n"), "Need admin permission for request code=25")
+    watcher.close()
     done = subprocess.run([GANTRY, "send", "-n", nameserver, "-t", "cli", "hello"], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "No accessKey is configured" in done.stderr, done
 
