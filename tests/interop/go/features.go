@@ -47,8 +47,8 @@ func checkBack(e *env) error {
 		return err
 	}
 	decider, instance := &openDecider{}, instanceName()
-	p, err := rocketmq.NewTransactionProducer(decider, producer.WithNsResolver(resolver()),
-		producer.WithGroupName(e.group("tx")), producer.WithInstanceName(instance))
+	p, err := rocketmq.NewTransactionProducer(decider, producerOptions(producer.WithNsResolver(resolver()),
+		producer.WithGroupName(e.group("tx")), producer.WithInstanceName(instance))...)
 	if err != nil {
 		return err
 	}
@@ -166,8 +166,9 @@ func trace(e *env) error {
 	if _, err := e.started(); err != nil {
 		return err
 	}
+	own, _ := credentials() // traces are sent by a client of their own
 	config := func(group string) *primitive.TraceConfig {
-		return &primitive.TraceConfig{Access: primitive.Local, Resolver: resolver(), GroupName: e.group(group)}
+		return &primitive.TraceConfig{Access: primitive.Local, Resolver: resolver(), GroupName: e.group(group), Credentials: own}
 	}
 	p, err := e.producer(producer.WithTrace(config("trace-p")), producer.WithGroupName(e.group("traced")))
 	if err != nil {

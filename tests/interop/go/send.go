@@ -286,8 +286,8 @@ func transaction(e *env) error {
 	if _, err := e.started(); err != nil {
 		return err
 	}
-	p, err := rocketmq.NewTransactionProducer(decider{}, producer.WithNsResolver(resolver()),
-		producer.WithGroupName(e.group("tx")), producer.WithInstanceName(instanceName()))
+	p, err := rocketmq.NewTransactionProducer(decider{}, producerOptions(producer.WithNsResolver(resolver()),
+		producer.WithGroupName(e.group("tx")), producer.WithInstanceName(instanceName()))...)
 	if err != nil {
 		return err
 	}

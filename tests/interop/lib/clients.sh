@@ -285,9 +285,9 @@ run_acl() {
   INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_java acl "$CLIENT_4"
   INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_java acl-5x "$CLIENT_5"
   INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_cpp
-  # The Go library's admin client, by which its cases look at routes, signs for brokers only.
+  # The Go library's admin client, by which its cases look at routes, signs nothing but its request for all groups: it makes and deletes no topics here.
   need_acl_target "$dir/go" 'namesrv:auth="none"' || { run_program go false; return; }
-  INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_go
+  INTEROP_SKIP="${INTEROP_SKIP:+$INTEROP_SKIP|}go_admin_.*" INTEROP_ONLY="${INTEROP_ONLY:-$only}" run_go
 }
 
 # Users of the cases: one who may do everything, and one who may only send to topics acl-allowed*.
