@@ -24,7 +24,7 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t seed) {
     text.remove_prefix(8);
   }
   std::uint64_t last = 0;
-  std::memcpy(&last, text.data(), text.size());
+  if (!text.empty()) std::memcpy(&last, text.data(), text.size());  // of an empty one data() may be null
   return mix(hash, last);
 }
 

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace gantry::acl {
@@ -32,7 +33,7 @@ SigningKey::SigningKey(std::string_view secret) {
   if (secret.size() > kBlockBytes)
     SHA1(reinterpret_cast<const std::uint8_t *>(secret.data()), secret.size(), key);
   else
-    std::memcpy(key, secret.data(), secret.size());
+    std::copy(secret.begin(), secret.end(), key);
   prepare(key, 0x36, inner_);
   prepare(key, 0x5C, outer_);
   OPENSSL_cleanse(key, sizeof key);
