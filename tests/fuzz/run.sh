@@ -16,7 +16,7 @@ named=$*
 export root build
 plugin=$root/plugins/protocol-remoting
 targets=${*:-$(cd "$here" && ls fuzz_*.cpp | sed 's/\.cpp$//')}
-sources=$(ls "$plugin"/codec/*.cpp "$plugin"/json/*.cpp "$plugin"/remoting/*.cpp "$plugin"/registration/*.cpp "$plugin"/nameserver/*.cpp \
+sources=$(ls "$plugin"/codec/*.cpp "$plugin"/json/*.cpp "$plugin"/remoting/*.cpp "$plugin"/registration/*.cpp "$plugin"/nameserver/*.cpp "$plugin"/access/*.cpp \
   "$root"/plugins/filter-sql92/[!e]*.cpp "$root"/plugins/filter-sql92/eval.cpp "$root"/plugins/filter-lua/engine.cpp "$root"/plugins/filter-lua/pattern.cpp "$root"/plugins/filter-lua/sandbox.cpp "$root"/plugins/filter-lua/*_library.cpp "$root"/plugins/store-commitlog/*.cpp \
   "$root"/tests/protocol-remoting/fake_*.cpp "$root"/kernel/kit/fake_*.cpp "$root"/kernel/kit/shard_loop.cpp "$root"/kernel/kit/test_util.cpp \
   "$root"/tests/support/store_instance.cpp "$root"/tests/support/store_records.cpp)
