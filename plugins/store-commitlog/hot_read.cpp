@@ -11,7 +11,6 @@ struct HotReader::Scan {
   QueueOff at{}, end{};        // next entry; end of what is readable
   std::uint32_t scanned = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t copied = 0;    // of them, copied instead of pinned
   bool cold = false;           // the picked records are on disk only
   bool refers = false;         // one of them is put together from two places
 
@@ -52,8 +51,8 @@ struct HotReader::Scan {
     }
     scan.bytes += bytes;
     if (!cold && core_.arena.is_next_to_go(pos, bytes, taken_)) [[unlikely]] {
-      scan.copied += bytes;
-      if (!picked_.empty() && scan.copied > kMaxCopiedHot) return scan.stop(GANTRY_STOP_LIMIT);
+      if (!picked_.empty() && copied_ + bytes > kMaxCopiedHot) return scan.stop(GANTRY_STOP_LIMIT);
+      copied_ += bytes;
     }
     stored = {core_.arena.at(pos), bytes, 0, nullptr};
   }
@@ -110,6 +109,7 @@ HotReader::Answer HotReader::read(const gantry_read &request, ReadResult **out, 
   if (queue == nullptr) return Answer::kNotFound;
   picked_.clear();
   windows_.clear();
+  copied_ = 0;
   taken_ = core_.writer.taken_pos();
   Scan scan{request};
   const QueueOff min = std::min(queue->trim(core_.segments.first_no()), queue->visible);
@@ -205,6 +205,7 @@ HotReader::Answer HotReader::read_at(LogPos pos, ReadResult **out, ColdRead *col
   one.record.queue_off = -1;  // a record may be in many queues
   one.record.phys_pos = pos.v;
   one.record.store_ms = store_ms_of(segment->first_store_ms, row.store_ms_delta);
+  copied_ = !in_file && is_next_to_go(one) ? one.record.bytes.n : 0;
   gantry_read_result state{};
   state.stop = GANTRY_STOP_END;
   if (in_file) {
@@ -229,18 +230,14 @@ bool HotReader::is_next_to_go(const Picked &one) const {
 
 ReadResult *HotReader::finish_hot(const gantry_read_result &state) {
   const std::uint32_t n = picked_.size();
-  std::size_t copied = 0;
-  if (n > 0 && is_next_to_go(picked_[0])) [[unlikely]] {  // in the order of the log, as a queue is
-    for (const Picked &one : picked_) copied += is_next_to_go(one) ? one.record.bytes.n : 0;
-  }
-  ReadResult *result = ReadResult::create(n, copied);
+  ReadResult *result = ReadResult::create(n, copied_);
   std::uint8_t *to = result->bytes();
   std::uint64_t mask = 0, bytes = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
     gantry_record &record = result->records()[i];
     record = picked_[i].record;
     if (record.bytes.n == 0) continue;  // from the index alone
-    if (copied > 0 && is_next_to_go(picked_[i])) {
+    if (copied_ > 0 && is_next_to_go(picked_[i])) {
       std::memcpy(to, record.bytes.p, record.bytes.n);
       record.bytes.p = to;
       to += record.bytes.n;

@@ -124,6 +124,7 @@ class HotReader {
   std::vector<IndexWindowRef> windows_;    // that records were picked from
   std::vector<ExtentRef> extents_;         // of the records picked, while a result is made
   LogPos taken_;                           // end of all that the writer took, when the read began
+  std::size_t copied_ = 0;                 // bytes of the records picked that are copied instead of pinned
 };
 
 }  // namespace gantry::commitlog
