@@ -65,31 +65,17 @@ std::vector<Usage> rows_of(const boost::json::object &answer) {
   return out;
 }
 
-std::string brief(double value) {
+// In the first of the units, each a thousand times the one before, in which it is below 10,000.
+std::string scaled(double value, const char *const (&units)[4]) {
+  std::size_t unit = 0;
+  for (; value >= 1e4 && unit + 1 < std::size(units); value /= 1e3) ++unit;
   char out[32];
-  if (value < 10'000)
-    std::snprintf(out, sizeof out, "%.0f", value);
-  else if (value < 10e6)
-    std::snprintf(out, sizeof out, "%.1fk", value / 1e3);
-  else if (value < 10e9)
-    std::snprintf(out, sizeof out, "%.1fM", value / 1e6);
-  else
-    std::snprintf(out, sizeof out, "%.1fG", value / 1e9);
+  std::snprintf(out, sizeof out, unit == 0 ? "%.0f%s" : "%.1f%s", value, units[unit]);
   return out;
 }
 
-std::string time(double ns) {
-  char out[32];
-  if (ns < 1e4)
-    std::snprintf(out, sizeof out, "%.0fns", ns);
-  else if (ns < 1e7)
-    std::snprintf(out, sizeof out, "%.1fus", ns / 1e3);
-  else if (ns < 1e10)
-    std::snprintf(out, sizeof out, "%.1fms", ns / 1e6);
-  else
-    std::snprintf(out, sizeof out, "%.1fs", ns / 1e9);
-  return out;
-}
+std::string brief(double value) { return scaled(value, {"", "k", "M", "G"}); }
+std::string time(double ns) { return scaled(ns, {"ns", "us", "ms", "s"}); }
 
 std::string size(double bytes) {
   if (bytes == 0) return "-";
